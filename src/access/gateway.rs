@@ -1,0 +1,102 @@
+//! What every way into the card offers: dwords of an address space.
+
+use std::fmt;
+
+use super::{AccessError, Patience};
+use crate::pci::Bdf;
+
+/// An address space of the card behind the gateway.
+///
+/// Source: mstflint 4.21, `mtcr_ul`; the numbers are those of the vendor
+/// capability's control register.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Space {
+    /// The command interface mailbox of ConnectX-4 (space 3).
+    Icmd,
+    /// Configuration registers, CR space (space 2). ConnectX-3 has only this one.
+    Cr,
+    /// Hardware semaphores of ConnectX-4 (space 0xa).
+    Semaphore,
+}
+
+/// One access of a batch: a dword at a byte address, read or written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Word {
+    /// Read the dword; the value is filled in.
+    Read {
+        /// Byte address, a multiple of four.
+        address: u32,
+        /// What was read.
+        value: u32,
+    },
+    /// Write the dword.
+    Write {
+        /// Byte address, a multiple of four.
+        address: u32,
+        /// What to write.
+        value: u32,
+    },
+}
+
+impl Word {
+    /// A read whose value is still to come.
+    #[must_use]
+    pub fn read(address: u32) -> Self {
+        Self::Read { address, value: 0 }
+    }
+
+    /// A write.
+    #[must_use]
+    pub fn write(address: u32, value: u32) -> Self {
+        Self::Write { address, value }
+    }
+
+    /// The value read or to be written.
+    #[must_use]
+    pub fn value(self) -> u32 {
+        match self {
+            Self::Read { value, .. } | Self::Write { value, .. } => value,
+        }
+    }
+}
+
+/// A way into the card.
+///
+/// Values are the 32-bit numbers that the card means, whatever byte order the
+/// way uses.
+pub trait Gateway: Send + fmt::Debug {
+    /// The PCI function that it goes through.
+    fn address(&self) -> Bdf;
+
+    /// How the way is called in messages, as in "vendor capability".
+    fn name(&self) -> &'static str;
+
+    /// How long waits may take and whether somebody asked to stop.
+    fn patience(&self) -> &Patience;
+
+    /// Performs the accesses in order under one hold of the way's own lock.
+    ///
+    /// A batch should stay short (a mailbox, not a flash): others wait.
+    ///
+    /// # Errors
+    /// [`AccessError`]; what came after the failed access was not done.
+    fn batch(&mut self, space: Space, words: &mut [Word]) -> Result<(), AccessError>;
+
+    /// Reads one dword.
+    ///
+    /// # Errors
+    /// As [`Gateway::batch`].
+    fn read(&mut self, space: Space, address: u32) -> Result<u32, AccessError> {
+        let mut words = [Word::read(address)];
+        self.batch(space, &mut words)?;
+        Ok(words[0].value())
+    }
+
+    /// Writes one dword.
+    ///
+    /// # Errors
+    /// As [`Gateway::batch`].
+    fn write(&mut self, space: Space, address: u32, value: u32) -> Result<(), AccessError> {
+        self.batch(space, &mut [Word::write(address, value)])
+    }
+}

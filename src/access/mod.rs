@@ -1,0 +1,14 @@
+//! Reach a word in the card through a PCI function.
+//!
+//! Three ways: the vendor-specific capability of ConnectX-4 ([`Vsec`]), the
+//! address/data pair at 0x58/0x5c of ConnectX-3 ([`LegacyGateway`]) and the
+//! CR space that ConnectX-3 shows in BAR0 ([`BarWindow`]). All of them speak
+//! [`Gateway`].
+
+mod error;
+mod gateway;
+mod patience;
+
+pub use error::AccessError;
+pub use gateway::{Gateway, Space, Word};
+pub use patience::{GaveUp, Patience, Wait};

@@ -1,0 +1,3 @@
+//! The flexctl command.
+
+fn main() {}

@@ -152,6 +152,14 @@ impl Field {
         self.bits.fits(value) && (self.values.is_empty() || self.value_name(value).is_some())
     }
 
+    /// Whether the ROM boots by PXE with this value of a boot protocol.
+    #[must_use]
+    pub fn boots_pxe(&self, value: u32) -> bool {
+        self.values
+            .iter()
+            .any(|named| named.value == value && named.boots_pxe)
+    }
+
     /// The value for people: `PXE(1)`, `7`, `reserved(9)`.
     #[must_use]
     pub fn describe(&self, value: u32) -> String {
@@ -206,6 +214,9 @@ pub struct NamedValue {
     pub name: String,
     /// The number.
     pub value: u32,
+    /// For boot protocols: whether the ROM boots by PXE with it.
+    #[serde(default)]
+    pub boots_pxe: bool,
 }
 
 /// Where the per-port answer of QUERY_DEF_PARAMS holds a default.

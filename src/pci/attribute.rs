@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::mem::MaybeUninit;
+use std::path::Path;
 
 use rustix::fd::OwnedFd;
 use rustix::fs::{CWD, Mode, OFlags, RawDir, openat, readlinkat_raw};
@@ -94,9 +95,9 @@ pub(super) struct Directory(OwnedFd);
 
 impl Directory {
     /// Opens a directory by its path.
-    pub(super) fn open(path: impl Arg) -> Result<Self, Errno> {
+    pub(super) fn open(path: &Path) -> Result<Self, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
-        retry_on_intr(|| openat(CWD, path.as_cow_c_str()?, flags, Mode::empty())).map(Self)
+        retry_on_intr(|| openat(CWD, path, flags, Mode::empty())).map(Self)
     }
 
     /// Opens a directory inside of this one; links are followed.

@@ -3,10 +3,15 @@
 
 use pci_ids::{Device, FromId, Vendor};
 
+/// The database calls it illegal; here it stands for an unreadable id.
+const UNKNOWN_VENDOR: u16 = 0xffff;
+
 /// The name of a vendor, as in `Mellanox Technologies`.
 #[must_use]
 pub fn vendor_name(vendor: u16) -> Option<&'static str> {
-    Vendor::from_id(vendor).map(Vendor::name)
+    Vendor::from_id(vendor)
+        .filter(|vendor| vendor.id() != UNKNOWN_VENDOR)
+        .map(Vendor::name)
 }
 
 /// The name of a device, as in `MT27500 Family [ConnectX-3]`.

@@ -17,7 +17,7 @@ pub struct SettingsFile {
 }
 
 /// A TLV of the card's settings store.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Tlv {
     /// Name, as the source spells it.
@@ -92,7 +92,7 @@ pub enum Access {
 }
 
 /// A field of a TLV: a setting.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Field {
     /// mlxconfig's name without a port suffix, or ours.

@@ -50,7 +50,9 @@ pub enum ApplyFailure {
         function: Bdf,
     },
     /// Somebody else changed the TLV since it was read.
-    #[error("{function}: port {port}: {tlv} was changed by another program since it was read: expected {expected}, found {found}")]
+    #[error(
+        "{function}: port {port}: {tlv} was changed by another program since it was read: expected {expected}, found {found}"
+    )]
     ForeignChange {
         /// The function.
         function: Bdf,
@@ -74,7 +76,7 @@ pub enum ApplyFailure {
         tlv: String,
         /// What failed.
         #[source]
-        source: CommandError,
+        source: Box<CommandError>,
     },
     /// The semaphore could not be taken or given back.
     #[error("the command interface could not be {step}")]
@@ -83,10 +85,12 @@ pub enum ApplyFailure {
         step: &'static str,
         /// What failed.
         #[source]
-        source: CommandError,
+        source: Box<CommandError>,
     },
     /// What was read back is not what was written.
-    #[error("{function}: port {port}: {tlv} was written but reads back differently: expected {expected}, found {found}")]
+    #[error(
+        "{function}: port {port}: {tlv} was written but reads back differently: expected {expected}, found {found}"
+    )]
     Mismatch {
         /// The function.
         function: Bdf,
@@ -110,7 +114,7 @@ pub enum ApplyFailure {
 pub struct ApplyError {
     /// Why.
     #[source]
-    pub failure: ApplyFailure,
+    pub failure: Box<ApplyFailure>,
     /// What the card holds for every TLV of the plan.
     pub state: Vec<TlvHolds>,
 }
@@ -135,7 +139,7 @@ impl ApplyError {
 /// written has been put back by then, unless the card no longer answers.
 pub fn apply(firmwares: &mut [&mut Firmware], plan: &Plan) -> Result<Applied, ApplyError> {
     let untouched = |failure| ApplyError {
-        failure,
+        failure: Box::new(failure),
         state: plan
             .writes
             .iter()
@@ -151,14 +155,17 @@ pub fn apply(firmwares: &mut [&mut Firmware], plan: &Plan) -> Result<Applied, Ap
     let outcome = write_all(&mut sessions, plan, &mut tried);
     if let Err(failure) = outcome {
         let state = roll_back(&mut sessions, plan, tried);
-        return Err(ApplyError { failure, state });
+        return Err(ApplyError {
+            failure: Box::new(failure),
+            state,
+        });
     }
     for session in sessions {
         session.end().map_err(|source| ApplyError {
-            failure: ApplyFailure::Session {
+            failure: Box::new(ApplyFailure::Session {
                 step: "closed",
-                source,
-            },
+                source: Box::new(source),
+            }),
             state: plan
                 .writes
                 .iter()
@@ -178,11 +185,11 @@ fn open_sessions<'a>(
     firmwares: &'a mut [&mut Firmware],
     plan: &Plan,
 ) -> Result<Vec<Session<'a>>, ApplyFailure> {
-    if let Some(write) = plan
-        .writes
-        .iter()
-        .find(|write| !firmwares.iter().any(|firmware| firmware.address() == write.function))
-    {
+    if let Some(write) = plan.writes.iter().find(|write| {
+        !firmwares
+            .iter()
+            .any(|firmware| firmware.address() == write.function)
+    }) {
         return Err(ApplyFailure::NotOpened {
             function: write.function,
         });
@@ -196,7 +203,7 @@ fn open_sessions<'a>(
         .map(|firmware| {
             firmware.session().map_err(|source| ApplyFailure::Session {
                 step: "opened",
-                source,
+                source: Box::new(source),
             })
         })
         .collect()
@@ -225,7 +232,7 @@ fn failed(step: &'static str, write: &TlvWrite) -> impl FnOnce(CommandError) -> 
         step,
         port,
         tlv,
-        source,
+        source: Box::new(source),
     }
 }
 

@@ -16,7 +16,7 @@ mod transaction;
 mod value;
 
 pub use apply::{Applied, ApplyError, ApplyFailure, Holds, TlvHolds, apply};
-pub use boot_path::{BootMode, Obstacle, RomFacts, obstacles};
+pub use boot_path::{Obstacle, RomFacts, obstacles, refuse_reserved};
 pub use ip_version::{IpMode, PxeBoot, UnknownIpMode, goal};
 pub use plan::{Assignment, Base, Change, Plan, PlanError, Reserved, TlvWrite, plan};
 pub use read::{

@@ -195,7 +195,9 @@ pub enum PlanError {
         found: usize,
     },
     /// A value is stored that the source does not define.
-    #[error("{function}: port {port}: {setting} in {tlv} ({key}) holds {value}, which no source defines")]
+    #[error(
+        "{function}: port {port}: {setting} in {tlv} ({key}) holds {value}, which no source defines"
+    )]
     ReservedValue {
         /// The function.
         function: Bdf,

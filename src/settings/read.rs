@@ -1,6 +1,8 @@
 //! Read the boot settings of a port.
 
-use crate::command::register::{DefParamsGlobal, DefParamsPort, Mgir, Mnvgc, Mnvqc, TypeDword, Which};
+use crate::command::register::{
+    DefParamsGlobal, DefParamsPort, Mgir, Mnvgc, Mnvqc, TypeDword, Which,
+};
 use crate::command::{CommandError, Session, Status};
 use crate::hwdb::{Access, Field, FirmwareInterface, Requirement, Scope, SettingsFile, Tlv};
 use crate::pci::Bdf;
@@ -75,8 +77,9 @@ impl PortSettings {
     /// The setting of this name (or alias), whether or not the card offers it.
     #[must_use]
     pub fn setting(&self, name: &str) -> Option<SettingValue<'_>> {
-        self.settings()
-            .find(|setting| setting.field.name == name || setting.field.aliases.iter().any(|alias| alias == name))
+        self.settings().find(|setting| {
+            setting.field.name == name || setting.field.aliases.iter().any(|alias| alias == name)
+        })
     }
 
     /// All settings that the data files know for this port.
@@ -100,7 +103,9 @@ impl PortSettings {
         self.missing
             .iter()
             .find(|(setting, _)| setting == name)
-            .map_or(Availability::Offered, |(_, what)| Availability::Missing(what.clone()))
+            .map_or(Availability::Offered, |(_, what)| {
+                Availability::Missing(what.clone())
+            })
     }
 
     /// The number that the next boot will use for a setting.
@@ -213,18 +218,33 @@ impl<'a, 'b> Reader<'a, 'b> {
             TlvKey::Mnvda(tlv_type) if may_change => self.query_capabilities(tlv_type)?,
             _ => (true, None),
         };
-        let next = answered(tlv_store::read(self.session, key, Which::Next, tlv.length_bytes))?;
+        let next = answered(tlv_store::read(
+            self.session,
+            key,
+            Which::Next,
+            tlv.length_bytes,
+        ))?;
         let unset = next == Ok(Stored::NotSet);
         let default = match interface {
             FirmwareInterface::ToolsHcr if unset || everything => Some(self.hcr_default(tlv)?),
             // An unset TLV needs its default, whether or not MNVGC promises one.
             FirmwareInterface::Icmd if unset || (everything && self.offers.default_supported()) => {
-                Some(answered(tlv_store::read(self.session, key, Which::Default, tlv.length_bytes))?)
+                Some(answered(tlv_store::read(
+                    self.session,
+                    key,
+                    Which::Default,
+                    tlv.length_bytes,
+                ))?)
             }
             _ => None,
         };
         let current = if self.offers.current_supported() && everything {
-            Some(answered(tlv_store::read(self.session, key, Which::Current, tlv.length_bytes))?)
+            Some(answered(tlv_store::read(
+                self.session,
+                key,
+                Which::Current,
+                tlv.length_bytes,
+            ))?)
         } else {
             None
         };
@@ -240,7 +260,10 @@ impl<'a, 'b> Reader<'a, 'b> {
     }
 
     /// MNVQC: whether the TLV may be written, and its version.
-    fn query_capabilities(&mut self, tlv_type: TypeDword) -> Result<(bool, Option<u8>), CommandError> {
+    fn query_capabilities(
+        &mut self,
+        tlv_type: TypeDword,
+    ) -> Result<(bool, Option<u8>), CommandError> {
         Ok(match answered(self.session.get(&Mnvqc::ask(tlv_type)))? {
             Ok(capabilities) => (capabilities.writable, Some(capabilities.version)),
             Err(_) => (false, None),
@@ -273,7 +296,11 @@ impl<'a, 'b> Reader<'a, 'b> {
     }
 
     /// What is missing for a field, if anything.
-    fn missing(&mut self, reading: &TlvReading, field: &Field) -> Result<Option<String>, CommandError> {
+    fn missing(
+        &mut self,
+        reading: &TlvReading,
+        field: &Field,
+    ) -> Result<Option<String>, CommandError> {
         let Some(requirement) = &field.requires else {
             return Ok(None);
         };
@@ -281,7 +308,9 @@ impl<'a, 'b> Reader<'a, 'b> {
         Ok(match requirement {
             Requirement::MnvqcVersion { at_least, name } => match reading.version {
                 Some(version) if version >= *at_least => None,
-                Some(version) => Some(format!("{name} is needed, the firmware knows version {version}")),
+                Some(version) => Some(format!(
+                    "{name} is needed, the firmware knows version {version}"
+                )),
                 None => missing(name, "not known to the firmware"),
             },
             Requirement::CapabilityTlv {

@@ -22,9 +22,7 @@ pub(super) fn holds_now(
 pub(super) fn restore(session: &mut Session<'_>, write: &TlvWrite) -> Result<(), CommandError> {
     match &write.before {
         Stored::Set(data) => tlv_store::write(session, write.key, data),
-        Stored::NotSet if tlv_store::can_delete(write.key) => {
-            tlv_store::delete(session, write.key)
-        }
+        Stored::NotSet if tlv_store::can_delete(write.key) => tlv_store::delete(session, write.key),
         Stored::NotSet => tlv_store::write(session, write.key, &write.base),
     }
 }

@@ -65,7 +65,7 @@ fn an_unreadable_attribute_hides_neither_its_card_nor_others() {
     for layout in LAYOUTS {
         let host = Host::new(layout);
         let odd = host.connectx3("0000:04:00.0");
-        for name in ["subsystem_device", "numa_node"] {
+        for name in ["modalias", "subsystem_device", "numa_node"] {
             fs::remove_file(odd.join(name)).unwrap();
         }
         fs::create_dir(odd.join("subsystem_device")).unwrap();
@@ -85,7 +85,7 @@ fn an_unreadable_attribute_hides_neither_its_card_nor_others() {
                 ("subsystem_device", "it is a directory, not an attribute"),
                 ("class", r"`net\u{1b}` is not a class code of 24 bits"),
                 ("revision", "`` is not a revision of 8 bits"),
-                ("numa_node", "it is listed, but leads nowhere"),
+                ("numa_node", "it is a link that leads nowhere"),
                 ("net/eth4/dev_port", "`first` is not the number of a port"),
                 ("net/eth10/address", "the host does not show it"),
             ]
@@ -102,12 +102,12 @@ fn an_unreadable_attribute_hides_neither_its_card_nor_others() {
 }
 
 #[test]
-fn a_malformed_vendor_is_looked_up_elsewhere() {
+fn a_malformed_vendor_hides_its_function_only_if_the_alias_names_another() {
     let host = Host::new(Layout::Links);
     let by_alias = host.connectx3("0000:04:00.0");
     write(&by_alias, "vendor", "Mellanox\n");
     let by_driver = host.connectx4("0000:05:00.0");
-    write(&by_driver, "vendor", "\n");
+    write(&by_driver, "vendor", "Mellanox\n");
     fs::remove_file(by_driver.join("modalias")).unwrap();
     let untold = host.connectx4("0000:06:00.0");
     for name in ["vendor", "modalias", "driver"] {
@@ -129,7 +129,7 @@ fn a_malformed_vendor_is_looked_up_elsewhere() {
         ]
     );
     assert_eq!(
-        notes(&functions[0]),
+        notes(&functions[1]),
         [("vendor", "`Mellanox` is not an id of 16 bits")]
     );
     assert_eq!(
@@ -139,13 +139,27 @@ fn a_malformed_vendor_is_looked_up_elsewhere() {
 }
 
 #[test]
-fn an_unreadable_device_id_is_taken_from_the_alias() {
+fn ids_come_from_the_alias_or_from_an_attribute_each() {
     let host = Host::new(Layout::Plain);
-    let card = host.connectx4("0000:04:00.0");
-    write(&card, "device", "0x123456\n");
+    let aliased = host.connectx4("0000:04:00.0");
+    write(&aliased, "device", "0x123456\n");
+    let plain = host.connectx4("0000:05:00.0");
+    write(&plain, "modalias", "platform:card\n");
+    let neither = host.connectx4("0000:06:00.0");
+    write(&neither, "modalias", "pci:v000015B3\n");
+    write(&neither, "device", "0x123456\n");
     let functions = host.root().scan().unwrap();
-    assert_eq!(functions[0].device, 0x1013);
-    assert_eq!(notes(&functions[0])[0].0, "device");
+    for function in &functions[..2] {
+        assert_eq!(function.device, 0x1013);
+        assert_eq!(function.subsystem_device, Some(0x0008));
+        assert_eq!(function.class, Some(0x02_0000));
+        assert_eq!(function.unreadable, Vec::<Unreadable>::new());
+    }
+    assert_eq!(functions[2].device, 0xffff);
+    assert_eq!(
+        notes(&functions[2]),
+        [("device", "`0x123456` is not an id of 16 bits")]
+    );
 }
 
 #[test]

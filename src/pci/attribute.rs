@@ -28,7 +28,7 @@ const SHOWN_CHARACTERS: usize = 40;
 pub(super) enum Fault {
     /// The host refused or failed the access.
     Host(Errno),
-    /// The directory lists it, but it leads nowhere.
+    /// It is a link that leads nowhere.
     Dangling,
     /// A link was expected.
     NotALink,
@@ -76,7 +76,7 @@ impl fmt::Display for Fault {
             Self::Host(Errno::ISDIR) => f.write_str("it is a directory, not an attribute"),
             Self::Host(Errno::NOTDIR) => f.write_str("it is not a directory"),
             Self::Host(errno) => fmt::Display::fmt(&std::io::Error::from(*errno), f),
-            Self::Dangling => f.write_str("it is listed, but leads nowhere"),
+            Self::Dangling => f.write_str("it is a link that leads nowhere"),
             Self::NotALink => f.write_str("it is not a link"),
             Self::Malformed { text, expected } => write!(f, "`{text}` is not {expected}"),
         }
@@ -89,22 +89,38 @@ impl From<Errno> for Fault {
     }
 }
 
-/// An open directory of the tree.
+/// A directory of the tree.
 #[derive(Debug)]
 pub(super) struct Directory(OwnedFd);
 
 impl Directory {
-    /// Opens a directory by its path.
+    /// Opens a directory by its path, to be listed.
     pub(super) fn open(path: &Path) -> Result<Self, Errno> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         retry_on_intr(|| openat(CWD, path, flags, Mode::empty())).map(Self)
     }
 
-    /// Opens a directory inside of this one; links are followed.
+    /// A place in this directory to reach attributes from; links are followed.
+    /// It cannot be listed.
+    pub(super) fn place(&self, name: impl Arg + Copy) -> Result<Self, Fault> {
+        self.subdirectory(name, OFlags::PATH)
+    }
+
+    /// A directory inside of this one, to be listed; links are followed.
     pub(super) fn directory(&self, name: impl Arg + Copy) -> Result<Self, Fault> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        self.subdirectory(name, OFlags::RDONLY)
+    }
+
+    fn subdirectory(&self, name: impl Arg + Copy, how: OFlags) -> Result<Self, Fault> {
+        let flags = how | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let fd = retry_on_intr(|| openat(&self.0, name, flags, Mode::empty()))?;
         Ok(Self(fd))
+    }
+
+    /// Whether there is a link of that name, wherever it leads.
+    pub(super) fn has_link(&self, name: impl Arg + Copy) -> bool {
+        let mut buffer = [MaybeUninit::uninit(); 1];
+        readlinkat_raw(&self.0, name, &mut buffer).is_ok()
     }
 
     /// Reads an attribute and hands its trimmed text to `parse`.

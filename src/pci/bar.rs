@@ -122,7 +122,7 @@ fn refusal(error: &io::Error) -> String {
     let cause = match errno {
         Some(Errno::INVAL) => "a driver keeps it to itself, or the platform cannot map it",
         Some(Errno::PERM | Errno::ACCESS) => "kernel lockdown or missing rights",
-        Some(Errno::NODEV) => "the file is not backed by memory, as in a FUSE tree",
+        Some(Errno::NODEV) => "the file cannot be mapped: I/O ports, or a FUSE tree",
         Some(Errno::NXIO) => "the device is gone",
         _ => return format!("the kernel does not map it: {error}"),
     };

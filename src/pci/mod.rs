@@ -17,6 +17,7 @@ mod info;
 mod listed;
 mod live;
 mod lockdown;
+mod modalias;
 mod names;
 mod rom;
 mod sysfs;

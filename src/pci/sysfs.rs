@@ -16,7 +16,8 @@ use std::thread;
 use rustix::io::Errno;
 
 use super::attribute::{Directory, hexadecimal16};
-use super::listed::{describe, modalias, undescribed};
+use super::listed::{ID, Ids, describe, undescribed};
+use super::modalias::Modalias;
 use super::{Bdf, FunctionInfo};
 
 /// PCI vendor id of Mellanox Technologies (PCI ID database).
@@ -77,10 +78,9 @@ impl SysfsRoot {
     /// All functions of vendor [`MELLANOX`], of whatever device, by address.
     ///
     /// An attribute that cannot be read never hides its function: it is listed
-    /// in [`FunctionInfo::unreadable`]. Where `vendor` itself cannot be read,
-    /// `modalias` and the driver are asked, and the function is left out only
-    /// if they name another vendor. Functions that disappear meanwhile are left
-    /// out.
+    /// in [`FunctionInfo::unreadable`]. The ids are taken from `modalias`, and
+    /// from one attribute each where that cannot be read; a function is left out
+    /// only if they name another vendor, or if it disappears meanwhile.
     ///
     /// # Errors
     /// [`ScanError`] when the list of functions itself cannot be read.
@@ -165,27 +165,44 @@ fn describe_entry(
     wanted: u16,
     path: &mut String,
 ) -> Option<FunctionInfo> {
-    path.clear();
-    path.push_str(&entry.name);
-    path.push_str("/vendor");
-    let vendor = devices.attribute(path.as_str(), "an id of 16 bits", hexadecimal16);
-    if matches!(vendor, Ok(vendor) if vendor != wanted) {
+    let alias = devices.attribute(
+        join(path, &entry.name, "modalias"),
+        "the alias of a PCI function",
+        Modalias::parse,
+    );
+    let ids = match alias {
+        Ok(alias) => Ids::Alias(alias),
+        Err(_) => {
+            Ids::Attributes(devices.attribute(join(path, &entry.name, "vendor"), ID, hexadecimal16))
+        }
+    };
+    let vendor = match &ids {
+        Ids::Alias(alias) => Some(alias.vendor),
+        Ids::Attributes(vendor) => vendor.as_ref().ok().copied(),
+    };
+    if vendor.is_some_and(|vendor| vendor != wanted) {
         return None;
     }
-    let directory = match devices.directory(entry.name.as_str()) {
-        Ok(directory) => directory,
-        Err(fault) if fault.is_gone() => return None,
-        Err(fault) => return Some(undescribed(entry.address, vendor, fault)),
-    };
-    let other_vendor =
-        vendor.is_err() && matches!(modalias(&directory), Ok((vendor, _)) if vendor != wanted);
-    (!other_vendor).then(|| describe(&directory, entry.address, vendor))
+    match devices.place(entry.name.as_str()) {
+        Ok(function) => Some(describe(&function, entry.address, ids)),
+        Err(fault) if fault.is_gone() => None,
+        Err(fault) => Some(undescribed(entry.address, ids, fault)),
+    }
+}
+
+/// The path of an attribute, in a buffer that is used again and again.
+fn join<'b>(path: &'b mut String, directory: &str, name: &str) -> &'b str {
+    path.clear();
+    path.push_str(directory);
+    path.push('/');
+    path.push_str(name);
+    path
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pci::{FunctionKind, Unreadable};
+    use crate::pci::FunctionKind;
 
     /// Any function of the machine that runs the tests will do.
     #[test]
@@ -203,7 +220,7 @@ mod tests {
                 .iter()
                 .find(|function| function.address.to_string() == name)
                 .unwrap();
-            assert_eq!(function.unreadable, Vec::<Unreadable>::new());
+            assert_eq!(function.vendor, vendor);
             assert!(function.class.is_some());
             assert_eq!(
                 function.kind == FunctionKind::Virtual,

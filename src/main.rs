@@ -1,3 +1,7 @@
 //! The flexctl command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    flexctl::cli::run(std::env::args_os()).into()
+}

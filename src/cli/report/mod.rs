@@ -1,0 +1,12 @@
+//! The JSON contract: types that only grow. A change that breaks readers gets
+//! a new schema number.
+
+mod card;
+mod change;
+mod port;
+
+pub(super) use card::{CardReport, FunctionReport};
+pub(super) use change::{ChangeReport, ChangesReport, Outcome, PortChangeReport, UnfinishedReport};
+pub(super) use port::{
+    ObstacleReport, PortReport, RomReport, SettingReport, interfaces, obstacle_text,
+};

@@ -55,7 +55,13 @@ pub(super) struct GlobalArgs {
     pub(super) device: Vec<Selector>,
 
     /// Look for cards in this sysfs instead of /sys
-    #[arg(long, global = true, value_name = "DIR", default_value = "/sys", hide_default_value = true)]
+    #[arg(
+        long,
+        global = true,
+        value_name = "DIR",
+        default_value = "/sys",
+        hide_default_value = true
+    )]
     pub(super) sysfs_root: PathBuf,
 
     /// Replace or complete the built-in data files from this folder

@@ -97,9 +97,4 @@ impl Failure {
             hints: self.hints.clone(),
         }
     }
-
-    /// The innermost cause in one line, for a table.
-    pub(super) fn reason(&self) -> String {
-        self.messages.last().cloned().unwrap_or_default()
-    }
 }

@@ -45,7 +45,11 @@ impl From<ScanError> for Failure {
 
 impl From<SimError> for Failure {
     fn from(error: SimError) -> Self {
-        let code = if error.is_unknown_name() {
+        let unknown = matches!(
+            error,
+            SimError::BadName { .. } | SimError::NoSuchCard { .. } | SimError::NoSuchProfile { .. }
+        );
+        let code = if unknown {
             ExitCode::NoSuchDevice
         } else {
             ExitCode::Failed
@@ -59,8 +63,9 @@ impl From<SelectError> for Failure {
         match error {
             SelectError::Scan(error) => error.into(),
             SelectError::Sim { source, .. } => Self::from(*source),
-            SelectError::NoCards { .. } => Self::new(ExitCode::NoSuchDevice, &error)
-                .hint("`flexctl list` shows what was found; sim:connectx-4 is a virtual card to try"),
+            SelectError::NoCards { .. } => Self::new(ExitCode::NoSuchDevice, &error).hint(
+                "`flexctl list` shows what was found; sim:connectx-4 is a virtual card to try",
+            ),
             SelectError::NotFound { ref available, .. } if available.is_empty() => {
                 Self::new(ExitCode::NoSuchDevice, &error).hint(
                     "no Mellanox card was found at all; sim:connectx-4 is a virtual card to try",
@@ -70,12 +75,16 @@ impl From<SelectError> for Failure {
                 let hint = format!("there are: {}", available.join(", "));
                 Self::new(ExitCode::NoSuchDevice, &error).hint(hint)
             }
-            SelectError::VirtualFunction { physical, .. } => {
-                Self::new(ExitCode::Refused, &error).hint(physical.map_or_else(
-                    || "its settings belong to the physical card, on the host that has it".to_owned(),
-                    |physical| format!("its settings belong to the physical function: -d {physical}"),
-                ))
-            }
+            SelectError::VirtualFunction { physical, .. } => Self::new(ExitCode::Refused, &error)
+                .hint(physical.map_or_else(
+                    || {
+                        "its settings belong to the physical card, on the host that has it"
+                            .to_owned()
+                    },
+                    |physical| {
+                        format!("its settings belong to the physical function: -d {physical}")
+                    },
+                )),
         }
     }
 }
@@ -93,7 +102,9 @@ impl From<LockError> for Failure {
             LockError::Held { .. } => {
                 Self::new(ExitCode::Failed, &error).hint("wait for it to end, then run this again")
             }
-            LockError::Interrupted => Self::new(ExitCode::Failed, &error).hint("nothing was changed"),
+            LockError::Interrupted => {
+                Self::new(ExitCode::Failed, &error).hint("nothing was changed")
+            }
         }
     }
 }
@@ -114,9 +125,11 @@ pub(super) fn open_failure(error: &OpenError, situation: &Situation<'_>) -> Fail
             .hint("run flexctl on the host that has the physical card"),
         OpenError::Unsupported { .. } => Failure::new(ExitCode::NoSuchDevice, error)
             .hint("flexctl works on ConnectX-3, -3 Pro, -4 and -4 Lx; mstconfig knows newer cards"),
-        OpenError::Function { source, .. } => {
-            function_hint(Failure::new(function_code(source), error), source, situation)
-        }
+        OpenError::Function { source, .. } => function_hint(
+            Failure::new(function_code(source), error),
+            source,
+            situation,
+        ),
         OpenError::Access { source, .. } => {
             access_hint(Failure::new(access_code(source), error), source, situation)
         }
@@ -140,18 +153,21 @@ pub(super) fn command_failure(error: &CommandError, situation: &Situation<'_>) -
         Some(Status::BadSystemState) => {
             failure.hint("load the card's driver (mlx4_core), or power the host off and on")
         }
-        Some(Status::BadOpcode) => {
-            failure.hint("the firmware may be older than 2.31.5000, which has no settings; update it")
-        }
-        _ => failure.hint(format!("look at the card with: flexctl doctor -d {}", situation.card)),
+        Some(Status::BadOpcode) => failure
+            .hint("the firmware may be older than 2.31.5000, which has no settings; update it"),
+        _ => failure.hint(format!(
+            "look at the card with: flexctl doctor -d {}",
+            situation.card
+        )),
     }
 }
 
 fn access_code(error: &AccessError) -> ExitCode {
     match error {
         AccessError::Function(error) => function_code(error),
-        AccessError::LockFile { .. } | AccessError::LockHeld { .. } => ExitCode::Failed,
-        AccessError::Interrupted { .. } => ExitCode::Failed,
+        AccessError::LockFile { .. }
+        | AccessError::LockHeld { .. }
+        | AccessError::Interrupted { .. } => ExitCode::Failed,
         _ => ExitCode::CardError,
     }
 }
@@ -195,7 +211,10 @@ fn access_hint(failure: Failure, error: &AccessError, situation: &Situation<'_>)
 fn function_hint(failure: Failure, error: &FunctionError, situation: &Situation<'_>) -> Failure {
     let rights = error.is_permission() || matches!(error, FunctionError::ConfigTruncated { .. });
     if !rights {
-        return failure.hint(format!("look at the host with: flexctl doctor -d {}", situation.card));
+        return failure.hint(format!(
+            "look at the host with: flexctl doctor -d {}",
+            situation.card
+        ));
     }
     let failure = if situation.host.is_root {
         failure
@@ -256,10 +275,12 @@ pub(super) fn apply_failure(error: &ApplyError, situation: &Situation<'_>) -> Fa
                 ..Failure::new(inner.code, &error.failure)
             }
         }
-        ApplyFailure::Mismatch { .. } => Failure::new(ExitCode::CardError, &error.failure)
-            .hint("the card did not keep what was written; its settings store may be full or damaged"),
-        ApplyFailure::Interrupted => Failure::new(ExitCode::Failed, &error.failure),
-        ApplyFailure::NotOpened { .. } => Failure::new(ExitCode::Failed, &error.failure),
+        ApplyFailure::Mismatch { .. } => Failure::new(ExitCode::CardError, &error.failure).hint(
+            "the card did not keep what was written; its settings store may be full or damaged",
+        ),
+        ApplyFailure::Interrupted | ApplyFailure::NotOpened { .. } => {
+            Failure::new(ExitCode::Failed, &error.failure)
+        }
     };
     if error.state.iter().any(|tlv| tlv.holds != Holds::Old) {
         failure.code = ExitCode::CardError;

@@ -10,6 +10,7 @@ mod context;
 mod error;
 mod exit_code;
 mod failure_hints;
+mod listing;
 mod output;
 mod report;
 mod run;

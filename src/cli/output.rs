@@ -37,7 +37,9 @@ impl Output {
     /// Writes the answer. A reader that went away is no failure.
     pub(super) fn answer(self, text: &str) -> io::Result<()> {
         let mut stdout = anstream::stdout().lock();
-        let outcome = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        let outcome = stdout
+            .write_all(text.as_bytes())
+            .and_then(|()| stdout.flush());
         match outcome {
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
             other => other,

@@ -13,7 +13,9 @@ pub(super) fn held_hint(value: u32) -> String {
         return "it was left behind by FlexBoot's own start-up code".to_owned();
     }
     match process_name(value) {
-        Some(name) => format!("its value is the number of process {value} ({name}); wait for it to end"),
+        Some(name) => {
+            format!("its value is the number of process {value} ({name}); wait for it to end")
+        }
         None => format!(
             "no process {value} runs here: it was left behind by a program that was killed, or another \
              host or the driver holds it"

@@ -77,15 +77,10 @@ pub(super) fn group(functions: Vec<FunctionInfo>, origin: &Origin, hwdb: &Hwdb) 
     }
     for info in virtual_ones {
         let owner = info.physical_function.unwrap_or(info.address).slot();
-        if let Some(card) = cards.get_mut(&owner) {
-            if card
-                .functions
-                .iter()
-                .all(|function| function.kind == FunctionKind::Physical)
-            {
-                card.virtual_functions.push(info);
-                continue;
-            }
+        let is_physical = |card: &&mut Card| !matches!(card.kind, CardKind::VirtualOnly(_));
+        if let Some(card) = cards.get_mut(&owner).filter(is_physical) {
+            card.virtual_functions.push(info);
+            continue;
         }
         let device = hwdb.device_of_virtual_function(info.device).cloned();
         cards

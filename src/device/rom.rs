@@ -25,7 +25,6 @@ pub fn read_rom_facts(function: &mut dyn Function) -> RomFacts {
 
 fn rom_facts(bytes: &[u8]) -> RomFacts {
     let flexboot = version_records(bytes)
-        .into_iter()
         .filter_map(Result::ok)
         .filter(|record| record.product == RomProduct::Pxe)
         .find_map(|record| record.numbered());

@@ -8,7 +8,7 @@ use crate::hwdb::{Access, Field, FirmwareInterface, Requirement, Scope, Settings
 use crate::pci::Bdf;
 
 use super::tlv_store::{self, Stored, TlvKey};
-use super::{Value, ValueOf};
+use super::{Plan, Value, ValueOf};
 
 /// How much is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,6 +106,22 @@ impl PortSettings {
             .map_or(Availability::Offered, |(_, what)| {
                 Availability::Missing(what.clone())
             })
+    }
+
+    /// The same port as it will be when the plan is carried out.
+    #[must_use]
+    pub fn after(&self, plan: &Plan) -> Self {
+        let mut after = self.clone();
+        for reading in &mut after.tlvs {
+            let write = plan
+                .writes
+                .iter()
+                .find(|write| write.function == self.function && write.key == reading.key);
+            if let Some(write) = write {
+                reading.next = Ok(Stored::Set(write.after.clone()));
+            }
+        }
+        after
     }
 
     /// The number that the next boot will use for a setting.

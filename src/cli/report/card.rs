@@ -139,8 +139,8 @@ impl CardReport {
     pub(in crate::cli) fn with_reading(mut self, reading: &CardReading) -> Self {
         if let Some(identity) = &reading.identity {
             let [major, minor, sub] = identity.fw_version;
-            self.firmware = Some(format!("{major}.{minor}.{sub:04}"))
-                .filter(|_| identity.fw_version != [0; 3]);
+            self.firmware =
+                Some(format!("{major}.{minor}.{sub:04}")).filter(|_| identity.fw_version != [0; 3]);
             self.psid = Some(identity.psid.clone()).filter(|psid| !psid.is_empty());
         }
         self.part_number.clone_from(&reading.part_number);

@@ -5,8 +5,6 @@ mod card;
 mod change;
 mod port;
 
-pub(super) use card::{CardReport, FunctionReport};
+pub(super) use card::CardReport;
 pub(super) use change::{ChangeReport, ChangesReport, Outcome, PortChangeReport, UnfinishedReport};
-pub(super) use port::{
-    ObstacleReport, PortReport, RomReport, SettingReport, interfaces, obstacle_text,
-};
+pub(super) use port::{ObstacleReport, PortReport, RomReport, interfaces};

@@ -140,7 +140,9 @@ impl PortReport {
             .and_then(|setting| setting.values.effective())
             .and_then(IpMode::from_number)
             .filter(|_| missing.is_none());
-        let unknown = mode.is_none().then(|| "the card does not say its default".to_owned());
+        let unknown = mode
+            .is_none()
+            .then(|| "the card does not say its default".to_owned());
         Self {
             port: port.port,
             function: port.function.to_string(),
@@ -205,7 +207,7 @@ pub(in crate::cli) fn interfaces(card: &Card, port: &PortSettings) -> Vec<String
 }
 
 /// What stands in the way, and what to do about it, in words.
-pub(in crate::cli) fn obstacle_text(obstacle: &Obstacle) -> String {
+fn obstacle_text(obstacle: &Obstacle) -> String {
     match obstacle {
         Obstacle::BootProtocol { found } => {
             format!("its boot protocol is {found}, not PXE: --with-pxe sets it")
@@ -228,12 +230,13 @@ pub(in crate::cli) fn obstacle_text(obstacle: &Obstacle) -> String {
         Obstacle::RomUnknown { reason } => {
             format!("whether its ROM knows IPv6 cannot be told: {reason}")
         }
-        Obstacle::UefiHost => "this host was booted by UEFI, where FlexBoot (a BIOS ROM) does not run: \
+        Obstacle::UefiHost => {
+            "this host was booted by UEFI, where FlexBoot (a BIOS ROM) does not run: \
              enable legacy boot (CSM), or use the platform's own IPv6 PXE switch"
-            .to_owned(),
+                .to_owned()
+        }
         Obstacle::Unreadable { setting, status } => {
             format!("{setting} cannot be read, the card answered: {status}")
         }
-        other => other.code().to_owned(),
     }
 }

@@ -38,6 +38,9 @@ mod storage;
 mod store;
 mod vpd;
 
+#[cfg(feature = "cli")]
+pub mod fuse;
+
 pub use card::{Card, HeldSemaphore, StoredSetting};
 pub use catalog::{ProfileSummary, profiles};
 pub use counters::Counters;

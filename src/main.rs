@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    flexctl::cli::run(std::env::args_os()).into()
+    ExitCode::from(flexctl::cli::run(std::env::args_os()))
 }

@@ -26,12 +26,6 @@ pub enum ExitCode {
     Differs = 9,
 }
 
-impl From<ExitCode> for std::process::ExitCode {
-    fn from(code: ExitCode) -> Self {
-        Self::from(code as u8)
-    }
-}
-
 impl ExitCode {
     /// The code of a run over several cards.
     pub(super) fn of_all(codes: &[Self]) -> Self {

@@ -19,8 +19,9 @@ struct ErrorReport {
     error: FailureReport,
 }
 
-/// Runs flexctl with these arguments, the first being the program's name.
-pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+/// Runs flexctl with these arguments, the first being the program's name, and
+/// returns its exit code: an [`ExitCode`], or that of the command of `sim run`.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
         Err(error) => {
@@ -31,7 +32,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
                 ExitCode::Done
             };
             let _ = error.print();
-            return code;
+            return code as u8;
         }
     };
     let output = output_of(&cli.global);
@@ -39,23 +40,24 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(code) => code,
         Err(failure) => {
             report(output, &failure);
-            failure.code
+            failure.code as u8
         }
     }
 }
 
-fn dispatch(cli: &Cli) -> Result<ExitCode, Failure> {
+fn dispatch(cli: &Cli) -> Result<u8, Failure> {
     let global = &cli.global;
-    match &cli.command {
+    let code = match &cli.command {
         // These two must not start threads or touch a card.
-        Command::SimExec(args) => commands::sim_exec(args),
-        Command::Sim(args) => commands::sim(args, output_of(global)),
+        Command::SimExec(args) => return Ok(commands::sim_exec(args)),
+        Command::Sim(args) => return commands::sim(args, output_of(global)),
         Command::List(args) => commands::list(args, &Context::new(global)?),
         Command::Show(args) => commands::show(args, &Context::new(global)?),
         Command::EnableIpv6(args) => commands::enable_ipv6(args, &Context::new(global)?),
         Command::DisableIpv6(args) => commands::disable_ipv6(args, &Context::new(global)?),
         Command::Doctor(args) => commands::doctor(args, &Context::new(global)?),
-    }
+    }?;
+    Ok(code as u8)
 }
 
 fn report(output: Output, failure: &Failure) {

@@ -164,11 +164,14 @@ impl Session<'_> {
         let action = format!("{method} of {} ({id:#06x})", R::NAME);
         // Dword 0 carries the status, then the register's wanted dwords.
         let wanted: Vec<usize> = std::iter::once(0)
-            .chain(layout.wanted.clone().map(|dword| dword + HEADER_DWORDS))
+            .chain(layout.wanted.iter().map(|dword| dword + HEADER_DWORDS))
             .collect();
+        let answered = HEADER_DWORDS + usize::from(layout.declared_dwords);
         let answer = match self {
             Self::Icmd(session) => session.access_register(&mailbox, &wanted, &action)?,
-            Self::ToolsHcr(session) => session.access_register(&mailbox, &wanted, &action)?,
+            Self::ToolsHcr(session) => {
+                session.access_register(&mailbox, &wanted, answered, &action)?
+            }
         };
         let status = envelope::status(answer.first().copied().unwrap_or(u32::MAX));
         if status != Status::Ok {
@@ -180,9 +183,14 @@ impl Session<'_> {
                 status,
             });
         }
-        let mut bytes = vec![0; layout.wanted.start * 4];
-        bytes.extend(answer.iter().skip(1).flat_map(|dword| dword.to_be_bytes()));
-        Ok(bytes)
+        let mut dwords = vec![0; layout.wanted.last().map_or(0, |last| last + 1)];
+        for (at, dword) in layout.wanted.iter().zip(answer.iter().skip(1)) {
+            dwords[*at] = *dword;
+        }
+        Ok(dwords
+            .iter()
+            .flat_map(|dword: &u32| dword.to_be_bytes())
+            .collect())
     }
 
     /// QUERY_DEV_CAP: what the device can do. Tools HCR only.

@@ -215,7 +215,8 @@ impl Session<'_> {
         }
     }
 
-    fn run(&mut self, command: Command) -> Result<Status, AccessError> {
+    /// Runs a command after the accesses in `before`, under one hold of the way.
+    fn run(&mut self, command: Command, before: Vec<Word>) -> Result<Status, AccessError> {
         let ctrl = Ctrl::new()
             .with_opcode(command.opcode)
             .with_opcode_modifier(command.opcode_modifier);
@@ -228,11 +229,13 @@ impl Session<'_> {
             0,
             ctrl.into_bits(),
         ];
-        let mut words: Vec<Word> = (HCR..)
-            .step_by(4)
-            .zip(dwords)
-            .map(|(address, value)| Word::write(address, value))
-            .collect();
+        let mut words = before;
+        words.extend(
+            (HCR..)
+                .step_by(4)
+                .zip(dwords)
+                .map(|(address, value)| Word::write(address, value)),
+        );
         words.push(Word::write(HCR_CTRL, ctrl.with_go(true).into_bits()));
         words.push(Word::read(HCR_CTRL));
         self.batch(&mut words)?;
@@ -244,9 +247,14 @@ impl Session<'_> {
     }
 
     /// Runs a command and turns its failures into errors.
-    fn command(&mut self, command: Command, action: &str) -> Result<(), CommandError> {
+    fn command(
+        &mut self,
+        command: Command,
+        before: Vec<Word>,
+        action: &str,
+    ) -> Result<(), CommandError> {
         let address = self.address();
-        match self.run(command) {
+        match self.run(command, before) {
             Ok(Status::Ok) => Ok(()),
             Ok(status) => Err(CommandError::Refused {
                 address,
@@ -266,10 +274,13 @@ impl Session<'_> {
     }
 
     /// Sends a register access and reads the mailbox dwords in `wanted`.
+    ///
+    /// The card's answer covers the first `answered` dwords of the mailbox.
     pub(super) fn access_register(
         &mut self,
         mailbox: &[u32],
         wanted: &[usize],
+        answered: usize,
         action: &str,
     ) -> Result<Vec<u32>, CommandError> {
         let mut whole = [0; MAILBOX_DWORDS];
@@ -277,24 +288,24 @@ impl Session<'_> {
             .iter_mut()
             .zip(mailbox)
             .for_each(|(to, from)| *to = *from);
+        let mut command = Command {
+            opcode: ACCESS_REGISTER,
+            ..Command::default()
+        };
+        let mut before = Vec::new();
         match self.mailbox {
-            Mailbox::Cr => self.write_cr_mailbox(&whole, action)?,
+            Mailbox::Cr => {
+                command.input_modifier = 1;
+                before = self.cr_mailbox_writes(&whole);
+            }
             Mailbox::Quads => self.write_quads(&whole, action)?,
         }
-        // The answer covers what was sent and what was asked for.
-        let answered = mailbox
-            .len()
-            .max(wanted.iter().max().map_or(0, |at| at + 1));
+        *self.shadow = whole.map(Some);
         self.shadow
             .iter_mut()
             .take(answered)
             .for_each(|dword| *dword = None);
-        let command = Command {
-            opcode: ACCESS_REGISTER,
-            input_modifier: u32::from(self.mailbox == Mailbox::Cr),
-            ..Command::default()
-        };
-        self.command(command, action)?;
+        self.command(command, before, action)?;
         match self.mailbox {
             Mailbox::Cr => {
                 let mut words: Vec<Word> = wanted
@@ -305,37 +316,34 @@ impl Session<'_> {
                     .map_err(|source| self.access_error(action, source))?;
                 Ok(words.into_iter().map(Word::value).collect())
             }
-            Mailbox::Quads => {
-                let mut quad = None;
-                let mut dwords = Vec::with_capacity(wanted.len());
-                for at in wanted {
-                    let (index, pair) = match quad {
-                        Some((index, pair)) if index == at / 2 => (index, pair),
-                        _ => (at / 2, self.read_quad(at / 2 * 2, action)?),
-                    };
-                    quad = Some((index, pair));
-                    dwords.push(pair[at % 2]);
-                }
-                Ok(dwords)
-            }
+            Mailbox::Quads => self.read_quads(wanted, action),
         }
     }
 
-    fn write_cr_mailbox(
-        &mut self,
-        whole: &[u32; MAILBOX_DWORDS],
-        action: &str,
-    ) -> Result<(), CommandError> {
-        let mut words: Vec<Word> = whole
+    /// The dwords of the mailbox in CR space that are not what they shall be.
+    fn cr_mailbox_writes(&self, whole: &[u32; MAILBOX_DWORDS]) -> Vec<Word> {
+        whole
             .iter()
             .enumerate()
             .filter(|(at, dword)| self.shadow.get(*at) != Some(&Some(**dword)))
             .map(|(at, dword)| Word::write(cr_mailbox_at(at), *dword))
-            .collect();
-        self.batch(&mut words)
-            .map_err(|source| self.access_error(action, source))?;
-        *self.shadow = whole.map(Some);
-        Ok(())
+            .collect()
+    }
+
+    /// Reads single dwords behind the quads; neighbours share a quad.
+    fn read_quads(&mut self, wanted: &[usize], action: &str) -> Result<Vec<u32>, CommandError> {
+        let mut last: Option<(usize, [u32; 2])> = None;
+        let mut dwords = Vec::with_capacity(wanted.len());
+        for at in wanted {
+            let first = at / 2 * 2;
+            let pair = match last {
+                Some((known, pair)) if known == first => pair,
+                _ => self.read_quad(first, action)?,
+            };
+            last = Some((first, pair));
+            dwords.push(pair[at % 2]);
+        }
+        Ok(dwords)
     }
 
     fn write_quads(
@@ -357,6 +365,7 @@ impl Session<'_> {
                     input_high: pair[1],
                     ..Command::default()
                 },
+                Vec::new(),
                 action,
             )?;
             self.shadow[at] = known[0];
@@ -373,6 +382,7 @@ impl Session<'_> {
                 input_modifier: quad_index(at),
                 ..Command::default()
             },
+            Vec::new(),
             action,
         )?;
         let mut words = [Word::read(HCR + 0x10), Word::read(HCR + 0x0c)];
@@ -395,7 +405,7 @@ impl Session<'_> {
             opcode_modifier,
             ..Command::default()
         };
-        self.command(command, action)?;
+        self.command(command, Vec::new(), action)?;
         if self.mailbox == Mailbox::Quads {
             *self.shadow = [None; MAILBOX_DWORDS];
         }

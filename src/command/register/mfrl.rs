@@ -30,7 +30,7 @@ impl Register for Mfrl {
         Layout {
             written: vec![0, WARM_REBOOT],
             declared_dwords: 2,
-            wanted: 0..0,
+            wanted: Vec::new(),
         }
     }
 }

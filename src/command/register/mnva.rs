@@ -135,8 +135,11 @@ impl Register for Mnva {
         ];
         written.extend(dwords(&self.data));
         let wanted = match method {
-            Method::Get => 0..HEADER_DWORDS + usize::from(data_dwords),
-            Method::Set => 0..0,
+            // The type is known, only length and data are news.
+            Method::Get => std::iter::once(0)
+                .chain(HEADER_DWORDS..HEADER_DWORDS + usize::from(data_dwords))
+                .collect(),
+            Method::Set => Vec::new(),
         };
         Layout {
             written,

@@ -185,7 +185,7 @@ impl Register for Mnvda {
                         .with_default(self.which == Which::Default),
                 ),
                 declared_dwords: (ASKED_BYTES + 12) / 4,
-                wanted: 0..HEADER_DWORDS + usize::from(bytes / 4),
+                wanted: wanted(bytes),
             },
             Method::Set => {
                 let mut written = self.header(
@@ -198,11 +198,18 @@ impl Register for Mnvda {
                 Layout {
                     written,
                     declared_dwords: (bytes + 12) / 4,
-                    wanted: 0..0,
+                    wanted: Vec::new(),
                 }
             }
         }
     }
+}
+
+/// The type is known, only length and data are news.
+fn wanted(data_bytes: u16) -> Vec<usize> {
+    std::iter::once(0)
+        .chain(HEADER_DWORDS..HEADER_DWORDS + usize::from(data_bytes / 4))
+        .collect()
 }
 
 impl Readable for Mnvda {

@@ -30,7 +30,7 @@ impl Register for Mnvdi {
         Layout {
             written: vec![0, self.tlv_type.0, 0],
             declared_dwords: 3,
-            wanted: 0..0,
+            wanted: Vec::new(),
         }
     }
 }

@@ -36,7 +36,7 @@ impl Register for Mnvgc {
         Layout {
             written: vec![0; 4],
             declared_dwords: 4,
-            wanted: 0..1,
+            wanted: vec![0],
         }
     }
 }

@@ -21,7 +21,7 @@ impl Register for Mnvia {
         Layout {
             written: vec![0, 0],
             declared_dwords: 2,
-            wanted: 0..0,
+            wanted: Vec::new(),
         }
     }
 }

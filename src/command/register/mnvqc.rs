@@ -66,7 +66,7 @@ impl Register for Mnvqc {
         Layout {
             written: vec![self.tlv_type.0, 0],
             declared_dwords: 2,
-            wanted: 0..2,
+            wanted: vec![1],
         }
     }
 }

@@ -16,8 +16,6 @@ mod mqis;
 mod query_def_params;
 mod query_dev_cap;
 
-use std::ops::Range;
-
 use super::Method;
 
 pub use mfrl::Mfrl;
@@ -47,8 +45,8 @@ pub trait Register: Sized {
 
 /// A register that can be read.
 pub trait Readable: Register {
-    /// The register from the bytes of its answer. Bytes before the wanted ones
-    /// are zero.
+    /// The register from the bytes of its answer, up to the last wanted dword.
+    /// Dwords that were not wanted are zero.
     ///
     /// # Errors
     /// When the answer is shorter than the register.
@@ -63,7 +61,7 @@ pub struct Layout {
     /// The register's length in dwords, as it is declared.
     pub declared_dwords: u16,
     /// The dwords of the answer that matter.
-    pub wanted: Range<usize>,
+    pub wanted: Vec<usize>,
 }
 
 /// Big-endian bytes as dwords; a rest of one to three bytes is padded with zeros.

@@ -75,7 +75,7 @@ impl Register for Mqis {
         Layout {
             written: vec![info, 0, u32::from(self.offset) << 16 | u32::from(PIECE), 0],
             declared_dwords: 4 + PIECE / 4,
-            wanted: 0..6,
+            wanted: vec![1, 2, 4, 5],
         }
     }
 }

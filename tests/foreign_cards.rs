@@ -393,35 +393,6 @@ fn a_held_semaphore_is_named_and_can_be_cleared() {
 }
 
 #[test]
-fn killed_at_any_moment_it_leaves_old_or_new_and_can_be_run_again() {
-    ring!();
-    // Two seconds are what doctor looks at a semaphore that is held.
-    let outcome = both(
-        "",
-        "for delay in 0.02 0.04 0.06 0.08 0.10; do
-             timeout -s KILL $delay flexctl enable-ipv6 --yes > /dev/null
-             flexctl doctor -d all --clear-semaphores --yes > /dev/null
-             timeout -s KILL $delay flexctl disable-ipv6 --yes > /dev/null
-             flexctl doctor -d all --clear-semaphores --yes > /dev/null
-             flexctl list --json > /dev/null || exit 1
-         done 2> /dev/null
-         flexctl enable-ipv6 --yes && flexctl doctor -d all",
-    );
-    assert_eq!(outcome.code, 0, "{outcome:?}");
-    let possible = ["0000020a", "0000000a", "00000200", "00000000"];
-    for write in outcome.dump.writes() {
-        assert!(
-            possible.iter().any(|data| write.ends_with(data)),
-            "{write} was never wanted"
-        );
-    }
-    assert_eq!(outcome.dump.tlv("cx3", "0x2001/1"), Some("0000020a"));
-    assert_eq!(outcome.dump.tlv("cx3", "0x2001/2"), Some("0000020a"));
-    assert_eq!(outcome.dump.tlv("cx4", "0x03000195/0"), Some("00000200"));
-    assert_eq!(outcome.dump.tlv("cx4", "0x03000195/1"), Some("00000200"));
-}
-
-#[test]
 fn it_needs_a_fraction_of_mstconfigs_operations() {
     ring!(Need::Program("mstconfig"));
     for (options, set, at_most) in [

@@ -10,8 +10,10 @@
 )]
 
 mod foreign;
+mod ring;
 
-use foreign::{Need, Outcome, among, among_unchecked, skipped};
+use foreign::{Outcome, among, among_unchecked};
+use ring::{Need, skipped};
 use serde_json::Value;
 
 const BOTH: &str = "--card cx3 --card cx4";

@@ -10,12 +10,14 @@
 )]
 
 mod foreign;
+mod ring;
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-use foreign::{Dump, Need, flexctl, python, python_file, skipped};
+use foreign::{Dump, flexctl, python, python_file};
+use ring::{Need, skipped};
 use serde_json::Value;
 
 const NEEDS: [Need; 5] = [

@@ -10,7 +10,7 @@
 
 use std::env;
 use std::fmt::Write as _;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -18,49 +18,6 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 const FLEXCTL: &str = env!("CARGO_BIN_EXE_flexctl");
-
-/// What a ring of tests needs of the machine.
-#[derive(Clone, Copy, Debug)]
-pub enum Need {
-    Root,
-    /// /dev/fuse, and a list of PCI functions to lie over.
-    Fuse,
-    Program(&'static str),
-}
-
-impl Need {
-    fn missing(self) -> Option<String> {
-        match self {
-            Self::Root => (!rustix::process::geteuid().is_root()).then(|| "not root".to_owned()),
-            Self::Fuse if !Path::new("/sys/bus/pci/devices").is_dir() => {
-                Some("the host has no /sys/bus/pci/devices".to_owned())
-            }
-            Self::Fuse => OpenOptions::new()
-                .read(true)
-                .write(true)
-                .open("/dev/fuse")
-                .err()
-                .map(|error| format!("/dev/fuse: {error}")),
-            Self::Program(name) => (!on_path(name)).then(|| format!("{name} is not installed")),
-        }
-    }
-}
-
-fn on_path(program: &str) -> bool {
-    let path = env::var_os("PATH").unwrap_or_default();
-    env::split_paths(&path).any(|directory| directory.join(program).is_file())
-}
-
-/// Why this machine cannot run the ring; says it, and fails where CI is set.
-pub fn skipped(ring: &str, needs: &[Need]) -> bool {
-    let Some(reason) = needs.iter().find_map(|need| need.missing()) else {
-        return false;
-    };
-    println!("SKIPPED ring {ring}: {reason}");
-    let is_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
-    assert!(!is_ci, "ring {ring} was skipped: {reason}");
-    true
-}
 
 /// The script of that name next to this file.
 pub fn python_file(name: &str) -> PathBuf {

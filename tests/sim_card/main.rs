@@ -1,0 +1,10 @@
+//! Virtual cards through the PCI function alone, with a client of this test's
+//! own: nothing of flexctl's access code takes part.
+
+mod by_hand;
+mod connectx3;
+mod connectx4;
+mod faults;
+mod function;
+mod random;
+mod shelf;

@@ -1,8 +1,15 @@
 //! Virtual cards as files: what any program sees of them, and what stays of it.
 //!
-//! Needs root (or a user namespace, see the last test of the command line) and
-//! /dev/fuse; says SKIPPED where they are missing, and fails there if CI=true.
+//! Needs root, because a test has other threads beside it and the kernel makes
+//! user namespaces only for processes without, and /dev/fuse. Says SKIPPED
+//! where they are missing, and fails there if CI=true.
 #![cfg(feature = "cli")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "a test fails by panicking and says on stderr what it skips"
+)]
 
 use std::env;
 use std::ffi::OsString;

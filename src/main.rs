@@ -1,3 +1,7 @@
 //! The flexctl command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    ExitCode::from(flexctl::cli::run(std::env::args_os()))
+}

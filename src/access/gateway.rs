@@ -74,6 +74,25 @@ pub trait Gateway: Send + fmt::Debug {
     /// How long waits may take and whether somebody asked to stop.
     fn patience(&self) -> &Patience;
 
+    /// Changes how long waits may take.
+    fn set_patience(&mut self, patience: Patience);
+
+    /// What the way's own semaphore in the card reads as (0 is free), where it has one.
+    ///
+    /// # Errors
+    /// [`AccessError`] when the card cannot be reached.
+    fn gateway_semaphore(&mut self) -> Result<Option<u32>, AccessError> {
+        Ok(None)
+    }
+
+    /// Frees the way's own semaphore, whoever holds it.
+    ///
+    /// # Errors
+    /// [`AccessError`] when the card cannot be reached.
+    fn clear_gateway_semaphore(&mut self) -> Result<(), AccessError> {
+        Ok(())
+    }
+
     /// Performs the accesses in order under one hold of the way's own lock.
     ///
     /// A batch should stay short (a mailbox, not a flash): others wait.

@@ -1,1 +1,22 @@
-//! cli
+//! The command line.
+//!
+//! stdout is the answer, stderr is everything else. Hints live here: the
+//! library says what it found, the command line says what to do next.
+
+mod args;
+mod commands;
+mod confirm;
+mod context;
+mod error;
+mod exit_code;
+mod failure_hints;
+mod listing;
+mod output;
+mod report;
+mod run;
+mod semaphore_hints;
+mod signals;
+mod transaction;
+
+pub use exit_code::ExitCode;
+pub use run::run;

@@ -1,1 +1,21 @@
-//! device
+//! One handle on a card: find it, open it, lock it, know what it is.
+
+mod card;
+mod card_lock;
+mod host;
+mod inventory;
+mod journal;
+mod open;
+mod reading;
+mod rom;
+mod selector;
+
+pub use card::{Card, CardKind, Origin};
+pub use card_lock::{CardLock, LockError};
+pub use host::{Host, StateFolders};
+pub use inventory::{SelectError, scan, select};
+pub use journal::{Journal, JournalError, Unfinished, UnfinishedTlv};
+pub use open::{OpenCard, OpenError};
+pub use reading::{CardReading, PortCount};
+pub use rom::read_rom_facts;
+pub use selector::{ParseSelectorError, Selector};

@@ -37,9 +37,9 @@ pub enum FunctionKind {
 pub struct FunctionInfo {
     /// Where it sits.
     pub address: Bdf,
-    /// PCI vendor id; Mellanox is 0x15b3.
+    /// PCI vendor id; Mellanox is 0x15b3, and 0xffff stands for an unreadable one.
     pub vendor: u16,
-    /// PCI device id.
+    /// PCI device id; 0xffff stands for an unreadable one.
     pub device: u16,
     /// Subsystem vendor id; `None` when unreadable.
     pub subsystem_vendor: Option<u16>,
@@ -57,11 +57,13 @@ pub struct FunctionInfo {
     pub driver: Option<String>,
     /// NUMA node; `None` when the host knows none (-1) or does not say.
     pub numa_node: Option<u32>,
-    /// Network interfaces, in the kernel's order of names.
+    /// Network interfaces of the reader's network namespace, by name (`eth2`
+    /// before `eth10`). Those moved into another namespace are not shown.
     pub net: Vec<NetInterface>,
     /// RDMA devices, as in `mlx5_0`.
     pub rdma: Vec<String>,
-    /// Addresses of the virtual functions that belong to this one.
+    /// Addresses of the virtual functions that belong to this one, in the
+    /// order of their numbers.
     pub virtual_functions: Vec<Bdf>,
     /// What could not be read, and why.
     pub unreadable: Vec<Unreadable>,

@@ -1,0 +1,456 @@
+//! `flexctl doctor`
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+
+use crate::access::{AccessError, Patience};
+use crate::command::{Firmware, Semaphore, SemaphoreState};
+use crate::device::{Card, CardLock, Journal, OpenCard, Origin};
+use crate::pci::{BootMode, Lockdown};
+
+use super::super::ExitCode;
+use super::super::confirm::{Answer, ask};
+use super::super::context::Context;
+use super::super::error::Failure;
+use super::super::failure_hints::{Situation, open_failure};
+use super::super::output::{BAD, CARE, DIM, GOOD, TITLE, styled};
+use super::super::semaphore_hints::{held_hint, holder_runs};
+
+/// How long a semaphore must stay the same to count as left behind.
+const STILL: Duration = Duration::from_secs(2);
+const LOOK_LIMIT: Duration = Duration::from_millis(500);
+const GATEWAY_SEMAPHORE: &str = "vendor capability's semaphore (config space)";
+
+/// Check whether this host and its cards can be worked on
+///
+/// Looks at rights, kernel lockdown, boot mode and drivers, opens every chosen
+/// card (without --device all cards of this host) and looks whether one of its
+/// semaphores is held. Nothing is changed unless --clear-semaphores is given.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct DoctorArgs {
+    /// Free semaphores that a killed program left behind
+    ///
+    /// A semaphore is freed only when it stayed the same for two seconds and no
+    /// process of this host has its number. Make sure that no other tool is at
+    /// work on the card. Needs --device.
+    #[arg(long)]
+    clear_semaphores: bool,
+
+    /// Do not ask before freeing a semaphore
+    #[arg(short, long)]
+    yes: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+enum State {
+    Ok,
+    Note,
+    Bad,
+}
+
+#[derive(Debug, Serialize)]
+struct Check {
+    /// `host` or the card's selector.
+    about: String,
+    /// What was looked at.
+    what: String,
+    state: State,
+    text: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hints: Vec<String>,
+    #[serde(skip)]
+    code: ExitCode,
+}
+
+#[derive(Debug, Serialize)]
+struct DoctorReport {
+    schema: &'static str,
+    checks: Vec<Check>,
+}
+
+pub(in crate::cli) fn doctor(args: &DoctorArgs, ctx: &Context) -> Result<ExitCode, Failure> {
+    if args.clear_semaphores && !ctx.has_selectors() {
+        return Err(Failure::message(
+            ExitCode::Usage,
+            "--clear-semaphores needs the card to be named",
+        )
+        .hint("flexctl doctor -d CARD --clear-semaphores"));
+    }
+    let mut checks = host_checks(ctx);
+    let cards = ctx.listed()?;
+    if cards.is_empty() {
+        checks.push(check(
+            "host",
+            "cards",
+            State::Note,
+            "no Mellanox card was found",
+        ));
+    }
+    for card in &cards {
+        card_checks(args, ctx, card, &mut checks)?;
+    }
+    let code = checks
+        .iter()
+        .filter(|check| check.state == State::Bad)
+        .map(|check| check.code)
+        .next()
+        .unwrap_or(ExitCode::Done);
+    let printed = if ctx.output.json {
+        ctx.output.document(&DoctorReport {
+            schema: "flexctl.doctor/1",
+            checks,
+        })
+    } else {
+        ctx.output.answer(&human(&checks))
+    };
+    printed.map_err(|error| Failure::new(ExitCode::Failed, &error))?;
+    Ok(code)
+}
+
+fn check(about: &str, what: &str, state: State, text: impl Into<String>) -> Check {
+    Check {
+        about: about.to_owned(),
+        what: what.to_owned(),
+        state,
+        text: text.into(),
+        hints: Vec::new(),
+        code: ExitCode::Failed,
+    }
+}
+
+fn host_checks(ctx: &Context) -> Vec<Check> {
+    let host = &ctx.host;
+    let mut checks = Vec::new();
+    checks.push(if host.is_root {
+        check("host", "rights", State::Ok, "running as root")
+    } else {
+        Check {
+            hints: vec![
+                "run it as root to work on real cards; sim:NAME needs no rights".to_owned(),
+            ],
+            code: ExitCode::NotPermitted,
+            ..check(
+                "host",
+                "rights",
+                State::Note,
+                "not running as root: cards can be listed, not opened",
+            )
+        }
+    });
+    checks.push(match &host.lockdown {
+        Lockdown::None => check("host", "lockdown", State::Ok, "the kernel denies nothing"),
+        Lockdown::Unknown { reason } => check(
+            "host",
+            "lockdown",
+            State::Note,
+            format!("cannot tell: {reason}"),
+        ),
+        Lockdown::Integrity | Lockdown::Confidentiality => Check {
+            hints: vec![
+                "switch Secure Boot off (or boot with lockdown=none), change the card, switch it on again".to_owned(),
+            ],
+            code: ExitCode::NotPermitted,
+            ..check("host", "lockdown", State::Bad, "kernel lockdown denies access to PCI cards, to root too")
+        },
+    });
+    checks.push(match host.boot_mode {
+        BootMode::Bios => check(
+            "host",
+            "boot mode",
+            State::Ok,
+            "booted by its BIOS: FlexBoot runs on this host",
+        ),
+        BootMode::Uefi => Check {
+            hints: vec![
+                "enable legacy boot (CSM), or use the platform's own IPv6 PXE switch".to_owned(),
+            ],
+            ..check(
+                "host",
+                "boot mode",
+                State::Note,
+                "booted by UEFI: FlexBoot, a BIOS ROM, does not run",
+            )
+        },
+    });
+    checks.push(if Path::new("/dev/fuse").exists() {
+        check(
+            "host",
+            "virtual cards",
+            State::Ok,
+            "/dev/fuse is there: flexctl sim run can show cards to other programs",
+        )
+    } else {
+        check(
+            "host",
+            "virtual cards",
+            State::Note,
+            "no /dev/fuse: flexctl sim run cannot show cards to other programs",
+        )
+    });
+    checks
+}
+
+fn card_checks(
+    args: &DoctorArgs,
+    ctx: &Context,
+    card: &Card,
+    checks: &mut Vec<Check>,
+) -> Result<(), Failure> {
+    let about = card.selector();
+    for info in &card.functions {
+        for gap in &info.unreadable {
+            let text = format!("{}: {}: {}", info.address, gap.what, gap.reason);
+            checks.push(check(&about, "attributes", State::Note, text));
+        }
+    }
+    let drivers: Vec<&str> = card
+        .functions
+        .iter()
+        .filter_map(|info| info.driver.as_deref())
+        .collect();
+    checks.push(match (drivers.first(), &card.origin) {
+        (Some(driver), _) => check(&about, "driver", State::Ok, format!("{driver} is bound")),
+        (None, Origin::Simulated(_)) => check(&about, "driver", State::Ok, "virtual card, no driver"),
+        (None, Origin::Host) => check(
+            &about,
+            "driver",
+            State::Note,
+            "no driver is bound: interfaces and MACs are unknown, settings can be reached all the same",
+        ),
+    });
+    if let Some(record) = Journal::of(&ctx.folders, card).unfinished()? {
+        checks.push(Check {
+            hints: vec![format!("flexctl show -d {about} tells what the card holds; run the change again to finish it")],
+            code: ExitCode::CardError,
+            ..check(
+                &about,
+                "transactions",
+                State::Bad,
+                format!("a change by process {} ({}) was not finished", record.process, record.age()),
+            )
+        });
+    }
+    // Others at work must not be waited for long here.
+    let patience = Patience::new(LOOK_LIMIT, std::sync::Arc::clone(&ctx.stop));
+    let _lock = if args.clear_semaphores {
+        Some(CardLock::take(&ctx.folders, card, &ctx.lock_patience())?)
+    } else {
+        None
+    };
+    match OpenCard::open(card, &ctx.hwdb, &ctx.root, &ctx.shelf, &patience) {
+        Ok(mut open) => {
+            for firmware in &mut open.firmwares {
+                firmware_checks(args, ctx, &about, firmware, checks)?;
+            }
+        }
+        Err(error) => {
+            let failure = open_failure(&error, &Situation::of(&ctx.host, card));
+            checks.push(Check {
+                hints: failure.hints.clone(),
+                code: failure.code,
+                ..check(&about, "access", State::Bad, failure.messages.join(": "))
+            });
+        }
+    }
+    Ok(())
+}
+
+fn firmware_checks(
+    args: &DoctorArgs,
+    ctx: &Context,
+    about: &str,
+    firmware: &mut Firmware,
+    checks: &mut Vec<Check>,
+) -> Result<(), Failure> {
+    let address = firmware.address();
+    let way = firmware.gateway().name();
+    checks.push(check(
+        about,
+        "access",
+        State::Ok,
+        format!("{address}: through the {way}"),
+    ));
+    for held in semaphores(firmware) {
+        let mut held = match held {
+            Ok(held) => held,
+            Err(error) => {
+                checks.push(Check {
+                    code: ExitCode::CardError,
+                    ..check(about, "semaphores", State::Bad, error.to_string())
+                });
+                break;
+            }
+        };
+        if args.clear_semaphores && held.value.is_some() {
+            held = clear(args, ctx, about, firmware, held)?;
+        }
+        checks.push(match held.value {
+            None => check(about, "semaphores", State::Ok, format!("{address}: {} is free", held.title)),
+            Some(value) => Check {
+                hints: vec![
+                    held_hint(value),
+                    format!("when nothing else is at work on the card: flexctl doctor -d {about} --clear-semaphores"),
+                ],
+                code: ExitCode::CardError,
+                ..check(
+                    about,
+                    "semaphores",
+                    State::Bad,
+                    format!("{address}: {} is held (value {value:#x})", held.title),
+                )
+            },
+        });
+        if held.value.is_some() {
+            // What lies behind a held semaphore cannot be looked at.
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// A semaphore and what it reads as while held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Held {
+    which: Which,
+    title: &'static str,
+    value: Option<u32>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Which {
+    Gateway,
+    Firmware(Semaphore),
+}
+
+/// Looks at the gateway's semaphore, then at the firmware's, lazily: the second
+/// look goes through the first semaphore.
+fn semaphores(firmware: &mut Firmware) -> Vec<Result<Held, AccessError>> {
+    let mut found = Vec::new();
+    let own = Semaphore::of(firmware.interface());
+    match firmware.gateway_mut().gateway_semaphore() {
+        Ok(None) => {}
+        Ok(Some(value)) => {
+            let value = Some(value).filter(|value| *value != 0);
+            found.push(Ok(Held {
+                which: Which::Gateway,
+                title: GATEWAY_SEMAPHORE,
+                value,
+            }));
+        }
+        Err(error) => return vec![Err(error)],
+    }
+    if !matches!(found.last(), Some(Ok(Held { value: Some(_), .. }))) {
+        found.push(look(firmware, own));
+    }
+    found
+}
+
+fn look(firmware: &mut Firmware, own: Semaphore) -> Result<Held, AccessError> {
+    let value = match own.look(firmware.gateway_mut())? {
+        SemaphoreState::Free => None,
+        SemaphoreState::Held { value } => Some(value),
+    };
+    Ok(Held {
+        which: Which::Firmware(own),
+        title: own.title(),
+        value,
+    })
+}
+
+/// Frees a semaphore that nobody uses, and looks again.
+fn clear(
+    args: &DoctorArgs,
+    ctx: &Context,
+    about: &str,
+    firmware: &mut Firmware,
+    held: Held,
+) -> Result<Held, Failure> {
+    let Some(value) = held.value else {
+        return Ok(held);
+    };
+    let failed = |error: AccessError| Failure::new(ExitCode::CardError, &error);
+    // Only the ICMD semaphore carries a process id.
+    if held.which == Which::Firmware(Semaphore::Icmd) && holder_runs(value) {
+        return Err(Failure::message(
+            ExitCode::Refused,
+            format!("{about}: the {} is in use", held.title),
+        )
+        .hint(held_hint(value)));
+    }
+    thread::sleep(STILL);
+    let now = look_again(firmware, held).map_err(failed)?;
+    if now.value != Some(value) {
+        return Err(Failure::message(
+            ExitCode::Refused,
+            format!(
+                "{about}: the {} changes: somebody is at work on the card",
+                held.title
+            ),
+        )
+        .hint("run this again when they are done"));
+    }
+    if !args.yes {
+        let question = format!("Free the {} of {about}?", held.title);
+        let answer =
+            ask(&question, &ctx.stop).map_err(|error| Failure::new(ExitCode::Failed, &error))?;
+        match answer {
+            Answer::Yes => {}
+            Answer::No => return Ok(held),
+            Answer::NobodyThere => {
+                return Err(Failure::message(
+                    ExitCode::Usage,
+                    "nobody can be asked: stdin or stderr is no terminal",
+                )
+                .hint("--yes frees it without asking"));
+            }
+        }
+    }
+    let gateway = firmware.gateway_mut();
+    match held.which {
+        Which::Gateway => gateway.clear_gateway_semaphore(),
+        Which::Firmware(own) => own.clear(gateway),
+    }
+    .map_err(failed)?;
+    ctx.output
+        .status(format_args!("{about}: freed the {}", held.title));
+    look_again(firmware, held).map_err(failed)
+}
+
+fn look_again(firmware: &mut Firmware, held: Held) -> Result<Held, AccessError> {
+    match held.which {
+        Which::Firmware(own) => look(firmware, own),
+        Which::Gateway => Ok(Held {
+            value: firmware
+                .gateway_mut()
+                .gateway_semaphore()?
+                .filter(|value| *value != 0),
+            ..held
+        }),
+    }
+}
+
+fn human(checks: &[Check]) -> String {
+    let mut text = String::new();
+    let mut about = "";
+    for check in checks {
+        if check.about != about {
+            about = &check.about;
+            text.push_str(&format!("{}\n", styled(TITLE, about)));
+        }
+        let mark = match check.state {
+            State::Ok => styled(GOOD, "ok  "),
+            State::Note => styled(CARE, "note"),
+            State::Bad => styled(BAD, "bad "),
+        };
+        text.push_str(&format!("  {mark} {:<14} {}\n", check.what, check.text));
+        for hint in &check.hints {
+            text.push_str(&format!("       {} {hint}\n", styled(DIM, "hint:")));
+        }
+    }
+    text
+}

@@ -1,0 +1,317 @@
+//! Library errors become failures: the exit code, and the next step.
+
+use crate::access::AccessError;
+use crate::command::{CommandError, Status};
+use crate::device::{Card, Host, JournalError, LockError, OpenError, SelectError};
+use crate::hwdb::HwdbError;
+use crate::pci::{FunctionError, Lockdown, ScanError};
+use crate::settings::{ApplyError, ApplyFailure, Holds, PlanError, Stored, TlvHolds};
+use crate::sim::SimError;
+
+use super::ExitCode;
+use super::error::Failure;
+use super::semaphore_hints::held_hint;
+
+/// What a hint may depend on.
+pub(super) struct Situation<'a> {
+    /// The host.
+    pub(super) host: &'a Host,
+    /// The card, as a selector to type.
+    pub(super) card: String,
+}
+
+impl<'a> Situation<'a> {
+    pub(super) fn of(host: &'a Host, card: &Card) -> Self {
+        Self {
+            host,
+            card: card.selector(),
+        }
+    }
+}
+
+impl From<HwdbError> for Failure {
+    fn from(error: HwdbError) -> Self {
+        Self::new(ExitCode::InvalidInput, &error)
+            .hint("hwdb/README.md of the source tells the rules for data files")
+    }
+}
+
+impl From<ScanError> for Failure {
+    fn from(error: ScanError) -> Self {
+        Self::new(ExitCode::NoSuchDevice, &error)
+            .hint("is sysfs mounted? --sysfs-root names another place to look")
+    }
+}
+
+impl From<SimError> for Failure {
+    fn from(error: SimError) -> Self {
+        let unknown = matches!(
+            error,
+            SimError::BadName { .. } | SimError::NoSuchCard { .. } | SimError::NoSuchProfile { .. }
+        );
+        let code = if unknown {
+            ExitCode::NoSuchDevice
+        } else {
+            ExitCode::Failed
+        };
+        Self::new(code, &error).hint("`flexctl sim list` shows virtual cards and profiles")
+    }
+}
+
+impl From<SelectError> for Failure {
+    fn from(error: SelectError) -> Self {
+        match error {
+            SelectError::Scan(error) => error.into(),
+            SelectError::Sim { source, .. } => Self::from(*source),
+            SelectError::NoCards { .. } => Self::new(ExitCode::NoSuchDevice, &error).hint(
+                "`flexctl list` shows what was found; sim:connectx-4 is a virtual card to try",
+            ),
+            SelectError::NotFound { ref available, .. } if available.is_empty() => {
+                Self::new(ExitCode::NoSuchDevice, &error).hint(
+                    "no Mellanox card was found at all; sim:connectx-4 is a virtual card to try",
+                )
+            }
+            SelectError::NotFound { ref available, .. } => {
+                let hint = format!("there are: {}", available.join(", "));
+                Self::new(ExitCode::NoSuchDevice, &error).hint(hint)
+            }
+            SelectError::VirtualFunction { physical, .. } => Self::new(ExitCode::Refused, &error)
+                .hint(physical.map_or_else(
+                    || {
+                        "its settings belong to the physical card, on the host that has it"
+                            .to_owned()
+                    },
+                    |physical| {
+                        format!("its settings belong to the physical function: -d {physical}")
+                    },
+                )),
+        }
+    }
+}
+
+impl From<LockError> for Failure {
+    fn from(error: LockError) -> Self {
+        match error {
+            LockError::File { ref source, .. }
+                if source.kind() == std::io::ErrorKind::PermissionDenied =>
+            {
+                Self::new(ExitCode::NotPermitted, &error).hint("run it as root")
+            }
+            LockError::File { .. } => Self::new(ExitCode::Failed, &error)
+                .hint("FLEXCTL_RUN_DIR names another folder for lock files"),
+            LockError::Held { .. } => {
+                Self::new(ExitCode::Failed, &error).hint("wait for it to end, then run this again")
+            }
+            LockError::Interrupted => {
+                Self::new(ExitCode::Failed, &error).hint("nothing was changed")
+            }
+        }
+    }
+}
+
+impl From<JournalError> for Failure {
+    fn from(error: JournalError) -> Self {
+        Self::new(ExitCode::Failed, &error)
+            .hint("FLEXCTL_STATE_DIR names another folder for the records of transactions")
+    }
+}
+
+/// A card that cannot be opened.
+pub(super) fn open_failure(error: &OpenError, situation: &Situation<'_>) -> Failure {
+    match error {
+        OpenError::FlashRecovery { .. } => Failure::new(ExitCode::Refused, error)
+            .hint("burn firmware with mstflint, or look for a jumper that forces recovery mode"),
+        OpenError::VirtualOnly { .. } => Failure::new(ExitCode::Refused, error)
+            .hint("run flexctl on the host that has the physical card"),
+        OpenError::Unsupported { .. } => Failure::new(ExitCode::NoSuchDevice, error)
+            .hint("flexctl works on ConnectX-3, -3 Pro, -4 and -4 Lx; mstconfig knows newer cards"),
+        OpenError::Function { source, .. } => function_hint(
+            Failure::new(function_code(source), error),
+            source,
+            situation,
+        ),
+        OpenError::Access { source, .. } => {
+            access_hint(Failure::new(access_code(source), error), source, situation)
+        }
+        OpenError::Sim { .. } => Failure::new(ExitCode::Failed, error)
+            .hint("`flexctl sim list` shows virtual cards and profiles"),
+        OpenError::Command(error) => command_failure(error, situation),
+    }
+}
+
+/// A command that failed.
+pub(super) fn command_failure(error: &CommandError, situation: &Situation<'_>) -> Failure {
+    if let Some(source) = error.access() {
+        return access_hint(Failure::new(access_code(source), error), source, situation);
+    }
+    let failure = Failure::new(ExitCode::CardError, error);
+    match error.status() {
+        Some(Status::ConfigurationCorrupt) => failure.hint(
+            "the card's settings store is damaged (single-port ConnectX-3 cards are known for it); \
+             `flexctl show` tells which settings can still be read",
+        ),
+        Some(Status::BadSystemState) => {
+            failure.hint("load the card's driver (mlx4_core), or power the host off and on")
+        }
+        Some(Status::BadOpcode) => failure
+            .hint("the firmware may be older than 2.31.5000, which has no settings; update it"),
+        _ => failure.hint(format!(
+            "look at the card with: flexctl doctor -d {}",
+            situation.card
+        )),
+    }
+}
+
+fn access_code(error: &AccessError) -> ExitCode {
+    match error {
+        AccessError::Function(error) => function_code(error),
+        AccessError::LockFile { .. }
+        | AccessError::LockHeld { .. }
+        | AccessError::Interrupted { .. } => ExitCode::Failed,
+        _ => ExitCode::CardError,
+    }
+}
+
+fn function_code(error: &FunctionError) -> ExitCode {
+    match error {
+        FunctionError::ConfigTruncated { .. } => ExitCode::NotPermitted,
+        error if error.is_permission() => ExitCode::NotPermitted,
+        error if error.is_gone() => ExitCode::CardError,
+        _ => ExitCode::Failed,
+    }
+}
+
+fn access_hint(failure: Failure, error: &AccessError, situation: &Situation<'_>) -> Failure {
+    let card = &situation.card;
+    match error {
+        AccessError::Function(error) => function_hint(failure, error, situation),
+        AccessError::Gone { .. } => failure.hint(
+            "power the host off and on; if it stays so, the card may be broken or not seated well",
+        ),
+        AccessError::SemaphoreHeld { value, .. } => {
+            let failure = failure.hint(held_hint(*value));
+            failure.hint(format!(
+                "when nothing else is at work on the card, free it with: flexctl doctor -d {card} --clear-semaphores"
+            ))
+        }
+        AccessError::Timeout { .. } => failure.hint(format!(
+            "the firmware hangs: power the host off and on; `flexctl doctor -d {card}` shows what is held"
+        )),
+        AccessError::LockHeld { .. } => {
+            failure.hint("another tool (mstflint, mstconfig) is at work; wait for it to end")
+        }
+        AccessError::LockFile { path, .. } => failure.hint(format!(
+            "if `{path}` or its folder is a link or not a plain file, remove it"
+        )),
+        AccessError::Interrupted { .. } => failure.hint("nothing was changed"),
+        _ => failure.hint("the card may be in flash-recovery mode, or too old"),
+    }
+}
+
+fn function_hint(failure: Failure, error: &FunctionError, situation: &Situation<'_>) -> Failure {
+    let rights = error.is_permission() || matches!(error, FunctionError::ConfigTruncated { .. });
+    if !rights {
+        return failure.hint(format!(
+            "look at the host with: flexctl doctor -d {}",
+            situation.card
+        ));
+    }
+    let failure = if situation.host.is_root {
+        failure
+    } else {
+        failure.hint("run it as root: the card's config space can be written by root only")
+    };
+    match &situation.host.lockdown {
+        Lockdown::Integrity | Lockdown::Confidentiality => failure.hint(
+            "kernel lockdown denies access to PCI cards, to root too: switch Secure Boot off \
+             (or boot with lockdown=none), change the card, switch it on again",
+        ),
+        _ if situation.host.is_root => failure.hint(
+            "root was refused: a container or a security module may be in between; \
+             `flexctl doctor` shows what the kernel says",
+        ),
+        _ => failure,
+    }
+}
+
+/// A plan that cannot be made.
+pub(super) fn plan_failure(error: &PlanError) -> Failure {
+    match error {
+        PlanError::NoSuchPort { .. } => Failure::new(ExitCode::NoSuchDevice, error)
+            .hint("leave --port out to mean every port of the card"),
+        PlanError::NotOffered { .. } => Failure::new(ExitCode::Refused, error).hint(
+            "the card's firmware is too old for this setting; update it with mstflint, then try again",
+        ),
+        PlanError::Unreadable { status, .. } => {
+            let failure = Failure::new(ExitCode::CardError, error);
+            match status {
+                Status::ConfigurationCorrupt => failure.hint(
+                    "the card's settings store is damaged; owners of single-port ConnectX-3 cards report that \
+                     resetting and burning do not mend it. Nothing was changed",
+                ),
+                _ => failure.hint("`flexctl show` tells what else can be read"),
+            }
+        }
+        PlanError::NoDefaults { .. } => Failure::new(ExitCode::Refused, error).hint(
+            "writing it without knowing the defaults could switch the option ROM off; set any boot setting \
+             once in the Ctrl-B menu at boot, then try again",
+        ),
+        PlanError::ReservedValue { .. } => Failure::new(ExitCode::Refused, error).hint(
+            "nothing was changed; --allow-reserved goes on all the same, and with --with-pxe it replaces the value",
+        ),
+        _ => Failure::new(ExitCode::Refused, error).hint("nothing was changed"),
+    }
+}
+
+/// A plan that was not carried out.
+pub(super) fn apply_failure(error: &ApplyError, situation: &Situation<'_>) -> Failure {
+    let mut failure = match error.failure.as_ref() {
+        ApplyFailure::ForeignChange { .. } => Failure::new(ExitCode::Refused, &error.failure)
+            .hint("another program is at work on this card; run this again when it is done"),
+        ApplyFailure::Command { source, .. } | ApplyFailure::Session { source, .. } => {
+            let inner = command_failure(source, situation);
+            Failure {
+                hints: inner.hints,
+                ..Failure::new(inner.code, &error.failure)
+            }
+        }
+        ApplyFailure::Mismatch { .. } => Failure::new(ExitCode::CardError, &error.failure).hint(
+            "the card did not keep what was written; its settings store may be full or damaged",
+        ),
+        ApplyFailure::Interrupted | ApplyFailure::NotOpened { .. } => {
+            Failure::new(ExitCode::Failed, &error.failure)
+        }
+    };
+    if error.state.iter().any(|tlv| tlv.holds != Holds::Old) {
+        failure.code = ExitCode::CardError;
+    }
+    failure.state = error.state.iter().map(holds_text).collect();
+    if error.nothing_changed() {
+        failure.hint("the card holds what it held before")
+    } else {
+        let card = &situation.card;
+        failure.hint(format!(
+            "run `flexctl show -d {card}` when the card answers again: it tells what the card holds"
+        ))
+    }
+}
+
+/// What the card holds for a TLV, in words.
+fn holds_text(tlv: &TlvHolds) -> String {
+    let write = &tlv.write;
+    let after = Stored::Set(write.after.clone());
+    let what = match &tlv.holds {
+        Holds::Old => format!("as before ({})", write.before),
+        Holds::OldAsDefaults => format!(
+            "as before, its defaults written down ({})",
+            Stored::Set(write.base.clone())
+        ),
+        Holds::New => format!("the new value ({after})"),
+        Holds::Other(found) => format!("something else: {found}"),
+        Holds::Unknown => format!(
+            "unknown, the card does not answer; before it was {}, the new value is {after}",
+            write.before
+        ),
+    };
+    format!("port {} {} ({}): {what}", write.port, write.name, write.key)
+}

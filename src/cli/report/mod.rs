@@ -1,0 +1,10 @@
+//! The JSON contract: types that only grow. A change that breaks readers gets
+//! a new schema number.
+
+mod card;
+mod change;
+mod port;
+
+pub(super) use card::CardReport;
+pub(super) use change::{ChangeReport, ChangesReport, Outcome, PortChangeReport, UnfinishedReport};
+pub(super) use port::{ObstacleReport, PortReport, RomReport, interfaces};

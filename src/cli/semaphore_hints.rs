@@ -1,0 +1,34 @@
+//! Who may hold a semaphore, as far as its value tells.
+
+use std::fs;
+
+/// The number that FlexBoot's POST code writes ("FLXB").
+///
+/// Source: FlexBoot 3.4.812 romprefix.S, ROMPREFIX_PID.
+const FLEXBOOT_POST: u32 = 0x464c_5842;
+
+/// What the value of a held semaphore says about its holder.
+pub(super) fn held_hint(value: u32) -> String {
+    if value == FLEXBOOT_POST {
+        return "it was left behind by FlexBoot's own start-up code".to_owned();
+    }
+    match process_name(value) {
+        Some(name) => {
+            format!("its value is the number of process {value} ({name}); wait for it to end")
+        }
+        None => format!(
+            "no process {value} runs here: it was left behind by a program that was killed, or another \
+             host or the driver holds it"
+        ),
+    }
+}
+
+/// Whether the value is the number of a process that runs on this host.
+pub(super) fn holder_runs(value: u32) -> bool {
+    process_name(value).is_some()
+}
+
+fn process_name(pid: u32) -> Option<String> {
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some(name.trim().to_owned())
+}

@@ -1,0 +1,286 @@
+//! The internal command interface (ICMD) of ConnectX-4.
+//!
+//! Space 3 behind the vendor capability:
+//!
+//! | offset | bits | meaning |
+//! |---|---|---|
+//! | 0x0 | 0 | busy; set to go, the card clears it |
+//! | 0x0 | 1 | external mailbox (DMA); always 0 here |
+//! | 0x0 | 15:8 | status |
+//! | 0x0 | 31:16 | opcode |
+//! | 0x1000 | 31:0 | mailbox size in bytes |
+//! | 0x100000 | | mailbox |
+//!
+//! The semaphore is dword 0 of space 0xa: write a number, read it back, it is
+//! yours when it is the same; write 0 to free it. Tools write their process id.
+//!
+//! # Sources
+//! mstflint 4.21 `mtcr_ul_icmd_cif.c`; FlexBoot 3.4.812 `mlx_icmd.c` uses the
+//! same numbers.
+
+use bitfield_struct::bitfield;
+
+use crate::access::{AccessError, Gateway, GaveUp, Space, Word};
+use crate::pci::Bdf;
+
+use super::semaphore::{HARDWARE_ID, check_hardware_id};
+use super::{CommandError, Semaphore, Status};
+
+const CTRL: u32 = 0x0;
+const MAILBOX_SIZE: u32 = 0x1000;
+const MAILBOX: u32 = 0x10_0000;
+const SEMAPHORE: u32 = 0x0;
+/// CR space: bit 31 is set until the static configuration is done.
+const STATIC_CFG_NOT_DONE: u32 = 0xb_0004;
+const OPCODE_ACCESS_REGISTER: u16 = 0x9001;
+
+/// The control register.
+#[bitfield(u32)]
+struct Ctrl {
+    busy: bool,
+    external_mailbox: bool,
+    #[bits(6)]
+    __: u8,
+    status: u8,
+    opcode: u16,
+}
+
+/// The command interface of a ConnectX-4 function.
+#[derive(Debug)]
+pub struct Icmd {
+    gateway: Box<dyn Gateway>,
+    hardware_id: u16,
+}
+
+impl Icmd {
+    pub(super) fn new(gateway: Box<dyn Gateway>, hardware_id: u16) -> Self {
+        Self {
+            gateway,
+            hardware_id,
+        }
+    }
+
+    pub(super) fn gateway(&self) -> &dyn Gateway {
+        self.gateway.as_ref()
+    }
+
+    pub(super) fn gateway_mut(&mut self) -> &mut dyn Gateway {
+        self.gateway.as_mut()
+    }
+
+    pub(super) fn session(&mut self) -> Result<Session<'_>, CommandError> {
+        let address = self.gateway.address();
+        let action = "opening the command interface";
+        let wrap = |source| CommandError::Access {
+            address,
+            action: action.to_owned(),
+            source,
+        };
+        let mut words = [Word::read(HARDWARE_ID), Word::read(STATIC_CFG_NOT_DONE)];
+        self.gateway.batch(Space::Cr, &mut words).map_err(wrap)?;
+        check_hardware_id(address, self.hardware_id, words[0].value())?;
+        if words[1].value() >> 31 != 0 {
+            return Err(CommandError::WrongCard {
+                address,
+                what: "CR 0xb0004 bit 31 (static configuration not done)",
+                expected: "0".to_owned(),
+                found: "1: its firmware is not up".to_owned(),
+            });
+        }
+        take_semaphore(self.gateway.as_mut()).map_err(wrap)?;
+        let mut session = Session {
+            icmd: self,
+            mailbox_bytes: 0,
+            held: true,
+        };
+        let mut words = [Word::read(CTRL), Word::read(MAILBOX_SIZE)];
+        session
+            .icmd
+            .gateway
+            .batch(Space::Icmd, &mut words)
+            .map_err(wrap)?;
+        if Ctrl::from_bits(words[0].value()).busy() {
+            session.wait_until_idle().map_err(wrap)?;
+        }
+        session.mailbox_bytes = words[1].value();
+        Ok(session)
+    }
+}
+
+fn take_semaphore(gateway: &mut dyn Gateway) -> Result<(), AccessError> {
+    let ticket = std::process::id();
+    let patience = gateway.patience().clone();
+    let mut wait = patience.wait();
+    loop {
+        let mut words = [Word::write(SEMAPHORE, ticket), Word::read(SEMAPHORE)];
+        let outcome = gateway.batch(Space::Semaphore, &mut words);
+        let held_by = words[1].value();
+        if let Err(error) = outcome {
+            // The write may have reached the card before the answer was lost.
+            let _ = gateway.write(Space::Semaphore, SEMAPHORE, 0);
+            return Err(error);
+        }
+        if held_by == ticket {
+            return Ok(());
+        }
+        wait.pause().map_err(|end| match end {
+            GaveUp::TimeUp(waited) => AccessError::SemaphoreHeld {
+                address: gateway.address(),
+                semaphore: Semaphore::Icmd.title(),
+                value: held_by,
+                waited,
+            },
+            GaveUp::Stopped => AccessError::Interrupted {
+                address: gateway.address(),
+                what: Semaphore::Icmd.title(),
+            },
+        })?;
+    }
+}
+
+/// A hold of the ICMD semaphore.
+#[derive(Debug)]
+pub struct Session<'a> {
+    icmd: &'a mut Icmd,
+    mailbox_bytes: u32,
+    held: bool,
+}
+
+impl Session<'_> {
+    pub(super) fn address(&self) -> Bdf {
+        self.icmd.gateway.address()
+    }
+
+    pub(super) fn stop_requested(&self) -> bool {
+        self.icmd.gateway.patience().stopped()
+    }
+
+    pub(super) fn undisturbed(&mut self) {
+        let patience = self.icmd.gateway.patience().undisturbed();
+        self.icmd.gateway.set_patience(patience);
+    }
+
+    /// Sends a register access and reads the mailbox dwords in `wanted`.
+    pub(super) fn access_register(
+        &mut self,
+        mailbox: &[u32],
+        wanted: &[usize],
+        action: &str,
+    ) -> Result<Vec<u32>, CommandError> {
+        let address = self.address();
+        let last = mailbox
+            .len()
+            .max(wanted.iter().max().map_or(0, |at| at + 1));
+        if last as u64 * 4 > u64::from(self.mailbox_bytes) {
+            return Err(CommandError::Malformed {
+                address,
+                what: "the ICMD mailbox size",
+                detail: format!(
+                    "{action} needs {} bytes, the card offers {}",
+                    last * 4,
+                    self.mailbox_bytes
+                ),
+            });
+        }
+        let status = self.send(mailbox).and_then(|ctrl| {
+            if ctrl.busy() {
+                self.wait_until_idle()
+            } else {
+                Ok(ctrl)
+            }
+        });
+        let wrap = |source| CommandError::Access {
+            address,
+            action: action.to_owned(),
+            source,
+        };
+        let status = Status::from_icmd(status.map_err(wrap)?.status());
+        if status != Status::Ok {
+            return Err(CommandError::Refused {
+                address,
+                action: action.to_owned(),
+                status,
+            });
+        }
+        let mut words: Vec<Word> = wanted
+            .iter()
+            .map(|at| Word::read(mailbox_at(*at)))
+            .collect();
+        self.icmd
+            .gateway
+            .batch(Space::Icmd, &mut words)
+            .map_err(wrap)?;
+        Ok(words.into_iter().map(Word::value).collect())
+    }
+
+    /// Writes the command and sets busy; returns the first look at the control register.
+    fn send(&mut self, mailbox: &[u32]) -> Result<Ctrl, AccessError> {
+        let command = Ctrl::new().with_opcode(OPCODE_ACCESS_REGISTER);
+        let mut words = vec![Word::write(CTRL, command.into_bits())];
+        words.extend(
+            mailbox
+                .iter()
+                .enumerate()
+                .map(|(at, dword)| Word::write(mailbox_at(at), *dword)),
+        );
+        words.push(Word::write(CTRL, command.with_busy(true).into_bits()));
+        words.push(Word::read(CTRL));
+        self.icmd.gateway.batch(Space::Icmd, &mut words)?;
+        Ok(Ctrl::from_bits(
+            words.last().map_or(u32::MAX, |word| word.value()),
+        ))
+    }
+
+    /// A command that runs is not abandoned on a request to stop: the card
+    /// would be left busy with our semaphore. Only time ends this wait.
+    fn wait_until_idle(&mut self) -> Result<Ctrl, AccessError> {
+        let address = self.address();
+        let patience = self.icmd.gateway.patience().undisturbed();
+        let mut wait = patience.wait();
+        loop {
+            let ctrl = Ctrl::from_bits(self.icmd.gateway.read(Space::Icmd, CTRL)?);
+            if ctrl.into_bits() == u32::MAX {
+                return Err(AccessError::Gone {
+                    address,
+                    what: "the ICMD control register",
+                });
+            }
+            if !ctrl.busy() {
+                return Ok(ctrl);
+            }
+            if let Err(GaveUp::TimeUp(waited)) = wait.pause() {
+                return Err(AccessError::Timeout {
+                    address,
+                    what: "the firmware's command (ICMD busy bit)",
+                    waited,
+                });
+            }
+        }
+    }
+
+    pub(super) fn end(mut self) -> Result<(), CommandError> {
+        self.release().map_err(|source| CommandError::Access {
+            address: self.address(),
+            action: format!("releasing the {}", Semaphore::Icmd.title()),
+            source,
+        })
+    }
+
+    fn release(&mut self) -> Result<(), AccessError> {
+        if !std::mem::take(&mut self.held) {
+            return Ok(());
+        }
+        self.icmd.gateway.write(Space::Semaphore, SEMAPHORE, 0)
+    }
+}
+
+impl Drop for Session<'_> {
+    fn drop(&mut self) {
+        // On this way out another error is already on its way to the user.
+        let _ = self.release();
+    }
+}
+
+fn mailbox_at(dword: usize) -> u32 {
+    MAILBOX + u32::try_from(dword * 4).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,382 @@
+//! Read the boot settings of a port.
+
+use crate::command::register::{
+    DefParamsGlobal, DefParamsPort, Mgir, Mnvgc, Mnvqc, TypeDword, Which,
+};
+use crate::command::{CommandError, Session, Status};
+use crate::hwdb::{Access, Field, FirmwareInterface, Requirement, Scope, SettingsFile, Tlv};
+use crate::pci::Bdf;
+
+use super::tlv_store::{self, Stored, TlvKey};
+use super::{Plan, Value, ValueOf};
+
+/// How much is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// What a change needs: next values, defaults of what is not set, current
+    /// values of what may be changed.
+    ForChange,
+    /// Default, current and next of everything.
+    Everything,
+}
+
+/// One TLV of a port as the card answered it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TlvReading {
+    /// What it is.
+    pub tlv: Tlv,
+    /// The card's name for this instance.
+    pub key: TlvKey,
+    /// Next value, or the status with which the card refused.
+    pub next: Result<Stored, Status>,
+    /// The default, as the TLV's bytes; `None` when it was not asked for.
+    pub default: Option<Result<Stored, Status>>,
+    /// The current value; `None` when the card does not offer it.
+    pub current: Option<Result<Stored, Status>>,
+    /// Whether the firmware lets it be written (MNVQC); true where nobody says.
+    pub writable: bool,
+    /// The version that the firmware knows (MNVQC); `None` where nobody says.
+    pub version: Option<u8>,
+}
+
+/// Whether the card offers a setting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Availability {
+    /// It does.
+    Offered,
+    /// It does not: this is missing.
+    Missing(String),
+}
+
+/// The boot settings of one port.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PortSettings {
+    /// The port, counted from 1.
+    pub port: u8,
+    /// The PCI function through which it is reached.
+    pub function: Bdf,
+    /// The card's firmware interface.
+    pub interface: FirmwareInterface,
+    /// Its TLVs.
+    pub tlvs: Vec<TlvReading>,
+    missing: Vec<(String, String)>,
+}
+
+/// A setting of a port with its field and values.
+#[derive(Clone, Debug)]
+pub struct SettingValue<'a> {
+    /// The TLV that holds it.
+    pub reading: &'a TlvReading,
+    /// The field.
+    pub field: &'a Field,
+    /// Its values.
+    pub values: ValueOf,
+}
+
+impl PortSettings {
+    /// The setting of this name (or alias), whether or not the card offers it.
+    #[must_use]
+    pub fn setting(&self, name: &str) -> Option<SettingValue<'_>> {
+        self.settings().find(|setting| {
+            setting.field.name == name || setting.field.aliases.iter().any(|alias| alias == name)
+        })
+    }
+
+    /// All settings that the data files know for this port.
+    pub fn settings(&self) -> impl Iterator<Item = SettingValue<'_>> {
+        self.tlvs.iter().flat_map(|reading| {
+            reading.tlv.field.iter().map(move |field| SettingValue {
+                reading,
+                field,
+                values: ValueOf {
+                    default: value_in(field, reading.default.as_ref()),
+                    current: value_in(field, reading.current.as_ref()),
+                    next: value_in(field, Some(&reading.next)),
+                },
+            })
+        })
+    }
+
+    /// Whether the card offers this setting.
+    #[must_use]
+    pub fn availability(&self, name: &str) -> Availability {
+        self.missing
+            .iter()
+            .find(|(setting, _)| setting == name)
+            .map_or(Availability::Offered, |(_, what)| {
+                Availability::Missing(what.clone())
+            })
+    }
+
+    /// The same port as it will be when the plan is carried out.
+    #[must_use]
+    pub fn after(&self, plan: &Plan) -> Self {
+        let mut after = self.clone();
+        for reading in &mut after.tlvs {
+            let write = plan
+                .writes
+                .iter()
+                .find(|write| write.function == self.function && write.key == reading.key);
+            if let Some(write) = write {
+                reading.next = Ok(Stored::Set(write.after.clone()));
+            }
+        }
+        after
+    }
+
+    /// The number that the next boot will use for a setting.
+    #[must_use]
+    pub fn effective(&self, name: &str) -> Option<u32> {
+        self.setting(name)?.values.effective()
+    }
+}
+
+fn value_in(field: &Field, stored: Option<&Result<Stored, Status>>) -> Value {
+    match stored {
+        None => Value::NotOffered,
+        Some(Err(status)) => Value::Refused(*status),
+        Some(Ok(Stored::NotSet)) => Value::NotSet,
+        Some(Ok(Stored::Set(data))) => field.get(data).map_or(Value::NotOffered, Value::Is),
+    }
+}
+
+/// Reads what the card says of itself (MGIR). An older firmware may not know it.
+///
+/// # Errors
+/// [`CommandError`] when the card cannot be reached.
+pub fn read_identity(session: &mut Session<'_>) -> Result<Option<Mgir>, CommandError> {
+    answered(session.get(&Mgir::default())).map(Result::ok)
+}
+
+/// Reads the boot settings of a port through the function of the session.
+///
+/// A TLV that the card refuses to read is noted with its status and does not
+/// hide the others.
+///
+/// # Errors
+/// [`CommandError`] when the card cannot be reached or breaks off.
+pub fn read_port(
+    session: &mut Session<'_>,
+    file: &SettingsFile,
+    port: u8,
+    detail: Detail,
+) -> Result<PortSettings, CommandError> {
+    let mut reader = Reader::new(session, port, detail)?;
+    let mut tlvs = Vec::new();
+    let mut missing = Vec::new();
+    for tlv in &file.tlv {
+        let reading = reader.tlv(tlv)?;
+        for field in &tlv.field {
+            if let Some(what) = reader.missing(&reading, field)? {
+                missing.push((field.name.clone(), what));
+            }
+        }
+        tlvs.push(reading);
+    }
+    Ok(PortSettings {
+        port,
+        function: reader.session.address(),
+        interface: reader.session.interface(),
+        tlvs,
+        missing,
+    })
+}
+
+/// A card's refusal is an answer; everything else breaks the reading off.
+fn answered<T>(outcome: Result<T, CommandError>) -> Result<Result<T, Status>, CommandError> {
+    match outcome {
+        Ok(value) => Ok(Ok(value)),
+        Err(error) => match error.status() {
+            Some(status) => Ok(Err(status)),
+            None => Err(error),
+        },
+    }
+}
+
+/// Reads the TLVs of one port and remembers what was already asked.
+struct Reader<'a, 'b> {
+    session: &'a mut Session<'b>,
+    port: u8,
+    detail: Detail,
+    offers: Mnvgc,
+    global: Option<Result<DefParamsGlobal, Status>>,
+    defaults: Option<Result<DefParamsPort, Status>>,
+    capabilities: Vec<(u32, Option<Vec<u8>>)>,
+}
+
+impl<'a, 'b> Reader<'a, 'b> {
+    fn new(session: &'a mut Session<'b>, port: u8, detail: Detail) -> Result<Self, CommandError> {
+        let offers = match session.interface() {
+            FirmwareInterface::Icmd => answered(session.get(&Mnvgc::new()))?.unwrap_or_default(),
+            FirmwareInterface::ToolsHcr => Mnvgc::new(),
+        };
+        Ok(Self {
+            session,
+            port,
+            detail,
+            offers,
+            global: None,
+            defaults: None,
+            capabilities: Vec::new(),
+        })
+    }
+
+    fn tlv(&mut self, tlv: &Tlv) -> Result<TlvReading, CommandError> {
+        let interface = self.session.interface();
+        let port = match tlv.scope {
+            Scope::Port => self.port,
+            Scope::Card | Scope::Function => 0,
+        };
+        let key = TlvKey::of(interface, tlv, port);
+        let may_change = tlv.access == Access::ReadWrite;
+        let everything = self.detail == Detail::Everything;
+        let (writable, version) = match key {
+            TlvKey::Mnvda(tlv_type) if may_change => self.query_capabilities(tlv_type)?,
+            _ => (true, None),
+        };
+        let next = answered(tlv_store::read(
+            self.session,
+            key,
+            Which::Next,
+            tlv.length_bytes,
+        ))?;
+        let unset = next == Ok(Stored::NotSet);
+        let default = match interface {
+            FirmwareInterface::ToolsHcr if unset || everything => Some(self.hcr_default(tlv)?),
+            // An unset TLV needs its default, whether or not MNVGC promises one.
+            FirmwareInterface::Icmd if unset || (everything && self.offers.default_supported()) => {
+                Some(answered(tlv_store::read(
+                    self.session,
+                    key,
+                    Which::Default,
+                    tlv.length_bytes,
+                ))?)
+            }
+            _ => None,
+        };
+        let current = if self.offers.current_supported() && everything {
+            Some(answered(tlv_store::read(
+                self.session,
+                key,
+                Which::Current,
+                tlv.length_bytes,
+            ))?)
+        } else {
+            None
+        };
+        Ok(TlvReading {
+            tlv: tlv.clone(),
+            key,
+            next,
+            default,
+            current,
+            writable,
+            version,
+        })
+    }
+
+    /// MNVQC: whether the TLV may be written, and its version.
+    fn query_capabilities(
+        &mut self,
+        tlv_type: TypeDword,
+    ) -> Result<(bool, Option<u8>), CommandError> {
+        Ok(match answered(self.session.get(&Mnvqc::ask(tlv_type)))? {
+            Ok(capabilities) => (capabilities.writable, Some(capabilities.version)),
+            Err(_) => (false, None),
+        })
+    }
+
+    /// The default bytes of a ConnectX-3 TLV, put together from QUERY_DEF_PARAMS.
+    fn hcr_default(&mut self, tlv: &Tlv) -> Result<Result<Stored, Status>, CommandError> {
+        let defaults = match &self.defaults {
+            Some(known) => known.clone(),
+            None => {
+                let port = self.port;
+                let answer = answered(self.session.query_def_params_port(port))?;
+                self.defaults.insert(answer).clone()
+            }
+        };
+        Ok(defaults.map(|defaults| {
+            let mut data = vec![0; usize::from(tlv.length_bytes)];
+            for field in &tlv.field {
+                let value = field
+                    .default
+                    .and_then(|at| Some(at.bits.get(defaults.dword(at.dword)?)));
+                if let Some(value) = value {
+                    // What does not fit is not representable in the TLV at all.
+                    let _ = field.put(&mut data, value);
+                }
+            }
+            Stored::Set(data)
+        }))
+    }
+
+    /// What is missing for a field, if anything.
+    fn missing(
+        &mut self,
+        reading: &TlvReading,
+        field: &Field,
+    ) -> Result<Option<String>, CommandError> {
+        let Some(requirement) = &field.requires else {
+            return Ok(None);
+        };
+        let missing = |name: &str, found: &str| Some(format!("{name} is {found}"));
+        Ok(match requirement {
+            Requirement::MnvqcVersion { at_least, name } => match reading.version {
+                Some(version) if version >= *at_least => None,
+                Some(version) => Some(format!(
+                    "{name} is needed, the firmware knows version {version}"
+                )),
+                None => missing(name, "not known to the firmware"),
+            },
+            Requirement::CapabilityTlv {
+                tlv_type,
+                dword,
+                bit,
+                name,
+            } => {
+                let capability = self.capability_tlv(*tlv_type)?;
+                let word = capability.as_deref().map(|data| bit_of(data, *dword, *bit));
+                match word {
+                    Some(true) => None,
+                    Some(false) => missing(name, "0"),
+                    None => missing(name, "not known to the firmware"),
+                }
+            }
+            Requirement::DefParamsGlobal { dword, bit, name } => {
+                let global = match &self.global {
+                    Some(known) => known.clone(),
+                    None => {
+                        let answer = answered(self.session.query_def_params_global())?;
+                        self.global.insert(answer).clone()
+                    }
+                };
+                match global {
+                    Ok(global) if global.bit(*dword, *bit) => None,
+                    Ok(_) => missing(&format!("{name} in QUERY_DEF_PARAMS"), "0"),
+                    Err(status) => Some(format!("QUERY_DEF_PARAMS was answered with: {status}")),
+                }
+            }
+        })
+    }
+
+    /// The data of a capability TLV; `None` when the firmware has none.
+    fn capability_tlv(&mut self, tlv_type: u32) -> Result<Option<Vec<u8>>, CommandError> {
+        if let Some((_, known)) = self.capabilities.iter().find(|(key, _)| *key == tlv_type) {
+            return Ok(known.clone());
+        }
+        let key = TlvKey::Mnvda(TypeDword(tlv_type));
+        let data = match answered(tlv_store::read(self.session, key, Which::Next, 4))? {
+            Ok(Stored::Set(data)) => Some(data),
+            Ok(Stored::NotSet) | Err(_) => None,
+        };
+        self.capabilities.push((tlv_type, data.clone()));
+        Ok(data)
+    }
+}
+
+fn bit_of(data: &[u8], dword: usize, bit: u8) -> bool {
+    data.get(dword * 4..dword * 4 + 4)
+        .and_then(|bytes| Some(u32::from_be_bytes(bytes.try_into().ok()?)))
+        .is_some_and(|word| bit < 32 && word >> bit & 1 == 1)
+}

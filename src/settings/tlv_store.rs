@@ -1,0 +1,126 @@
+//! One TLV of a card: read, store, delete, on either generation.
+
+use std::fmt;
+
+use crate::command::register::{Mnva, MnvaKey, Mnvda, Mnvdi, TypeDword, Which};
+use crate::command::{CommandError, Session, Status};
+use crate::hwdb::{FirmwareInterface, Tlv, TlvClass};
+
+/// The name by which the card knows a TLV.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TlvKey {
+    /// ConnectX-3.
+    Mnva(MnvaKey),
+    /// ConnectX-4.
+    Mnvda(TypeDword),
+}
+
+impl TlvKey {
+    /// The instance of `tlv` that belongs to `port` (0 for the card).
+    #[must_use]
+    pub fn of(interface: FirmwareInterface, tlv: &Tlv, port: u8) -> Self {
+        let id = low_half(tlv.tlv_type);
+        match interface {
+            FirmwareInterface::ToolsHcr => Self::Mnva(MnvaKey {
+                tlv_type: id,
+                type_mod: port,
+            }),
+            FirmwareInterface::Icmd => Self::Mnvda(match tlv.class {
+                Some(TlvClass::Port) => TypeDword::port(port, id),
+                Some(TlvClass::Host) => TypeDword::host(id),
+                Some(TlvClass::Pci) => TypeDword::pci(tlv.tlv_type),
+                Some(TlvClass::Global) | None => TypeDword::global(tlv.tlv_type),
+            }),
+        }
+    }
+}
+
+impl fmt::Display for TlvKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mnva(key) => key.fmt(f),
+            Self::Mnvda(key) => key.fmt(f),
+        }
+    }
+}
+
+/// What the card holds for a TLV.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stored {
+    /// These bytes.
+    Set(Vec<u8>),
+    /// Nothing: the defaults hold (status 8).
+    NotSet,
+}
+
+impl fmt::Display for Stored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Set(data) => data.iter().try_for_each(|byte| write!(f, "{byte:02x}")),
+            Self::NotSet => f.write_str("not set"),
+        }
+    }
+}
+
+/// Reads a TLV.
+///
+/// `length_bytes` is how much of it matters; the answer may be of another length.
+pub(super) fn read(
+    session: &mut Session<'_>,
+    key: TlvKey,
+    which: Which,
+    length_bytes: u16,
+) -> Result<Stored, CommandError> {
+    let answer = match key {
+        TlvKey::Mnva(key) => session.get(&Mnva::ask(key, length_bytes)).map(|tlv| {
+            let reported = tlv.length_bytes();
+            (reported, tlv.data().to_vec())
+        }),
+        TlvKey::Mnvda(key) => session
+            .get(&Mnvda::ask(key, which, length_bytes))
+            .map(|tlv| (tlv.length_bytes(), tlv.data().to_vec())),
+    };
+    match answer {
+        // More is there than is known: whoever writes what is known would cut it.
+        Ok((reported, mut data)) if reported > length_bytes => {
+            data.resize(usize::from(reported), 0);
+            Ok(Stored::Set(data))
+        }
+        Ok((_, data)) => Ok(Stored::Set(data)),
+        Err(error) if error.status() == Some(Status::ResourceNotAvailable) => Ok(Stored::NotSet),
+        Err(error) => Err(error),
+    }
+}
+
+/// Stores a TLV.
+pub(super) fn write(
+    session: &mut Session<'_>,
+    key: TlvKey,
+    data: &[u8],
+) -> Result<(), CommandError> {
+    match key {
+        TlvKey::Mnva(key) => session.set(&Mnva::store(key, data.to_vec())),
+        TlvKey::Mnvda(key) => session.set(&Mnvda::store(key, data.to_vec())),
+    }
+}
+
+/// Whether a single TLV can be deleted again on this generation.
+pub(super) fn can_delete(key: TlvKey) -> bool {
+    matches!(key, TlvKey::Mnvda(_))
+}
+
+/// Deletes a TLV. Only where [`can_delete`].
+pub(super) fn delete(session: &mut Session<'_>, key: TlvKey) -> Result<(), CommandError> {
+    match key {
+        TlvKey::Mnvda(tlv_type) => session.set(&Mnvdi { tlv_type }),
+        TlvKey::Mnva(_) => Err(CommandError::NotOnThisGeneration {
+            address: session.address(),
+            register: "MNVDI",
+            interface: FirmwareInterface::ToolsHcr,
+        }),
+    }
+}
+
+fn low_half(number: u32) -> u16 {
+    u16::try_from(number & 0xffff).unwrap_or(0)
+}

@@ -5,6 +5,7 @@
 //! Needs root, /dev/fuse and python3; two tests need mstconfig too.
 #![cfg(feature = "cli")]
 #![allow(
+    clippy::panic,
     clippy::unwrap_used,
     reason = "what these functions make is part of the test"
 )]
@@ -291,7 +292,10 @@ fn a_corrupt_setting_stops_the_change_but_not_the_listing() {
     // The healthy ports can still be read, and changed.
     let outcome = both(corrupt, "flexctl list");
     assert_eq!(outcome.code, 0, "{outcome:?}");
-    outcome.mentions(&["off", "cannot tell: the card answered: configuration corrupt (0x22)"]);
+    outcome.mentions(&[
+        "off",
+        "cannot tell: the card answered: configuration corrupt (0x22)",
+    ]);
     let outcome = both(corrupt, "flexctl enable-ipv6 --yes --port 1");
     assert_eq!(
         outcome.dump.writes(),

@@ -5,6 +5,7 @@
 //! are downloaded once.
 #![cfg(feature = "cli")]
 #![allow(
+    clippy::panic,
     clippy::unwrap_used,
     reason = "what these functions make is part of the test"
 )]

@@ -3,7 +3,8 @@
 #![allow(
     dead_code,
     unreachable_pub,
-    reason = "each test binary uses a part of this"
+    clippy::print_stdout,
+    reason = "each test binary uses a part of this, and a skipped test has to say so"
 )]
 
 use std::env;

@@ -14,8 +14,8 @@ use flexctl::access::{self, Patience};
 use flexctl::command::Firmware;
 use flexctl::hwdb::Hwdb;
 use flexctl::settings::{
-    ApplyError, Detail, Holds, IpMode, Plan, PortSettings, PxeBoot, Reserved, Stored, TlvKey, TlvWrite,
-    apply, goal, plan, read_port,
+    ApplyError, Detail, Holds, IpMode, Plan, PortSettings, PxeBoot, Reserved, Stored, TlvKey,
+    TlvWrite, apply, goal, plan, read_port,
 };
 use flexctl::sim::{Card, Shelf};
 
@@ -128,11 +128,12 @@ fn reference(hwdb: &Hwdb, profile: &str) -> (Plan, u64, u64) {
     assert!(matches!(end, End::Done), "{profile}: {end:?}");
     assert_eq!(plan.writes.len(), 2, "{profile}");
     let counters = card.counters();
-    let accesses = counters.config_reads
-        + counters.config_writes
-        + counters.bar_reads
-        + counters.bar_writes;
-    assert_eq!(counters.unlocked, 0, "{profile}: used something without its semaphore");
+    let accesses =
+        counters.config_reads + counters.config_writes + counters.bar_reads + counters.bar_writes;
+    assert_eq!(
+        counters.unlocked, 0,
+        "{profile}: used something without its semaphore"
+    );
     assert_eq!(counters.overruns, 0, "{profile}");
     (plan, accesses, counters.commands)
 }
@@ -151,7 +152,10 @@ fn with_fault(hwdb: &Hwdb, profile: &str, expected: &Plan, fault: &str) -> End {
         // A single ConnectX-3 TLV cannot be deleted: its defaults are written down.
         let is_old_as_defaults = now.as_ref() == Some(&write.base);
         let is_new = now.as_ref() == Some(&write.after);
-        assert!(is_old || is_old_as_defaults || is_new, "{about}: {write:?} holds {now:?}");
+        assert!(
+            is_old || is_old_as_defaults || is_new,
+            "{about}: {write:?} holds {now:?}"
+        );
         news += usize::from(is_new);
     }
     match &end {
@@ -169,7 +173,11 @@ fn with_fault(hwdb: &Hwdb, profile: &str, expected: &Plan, fault: &str) -> End {
     let (end, _) = enable(hwdb, &card);
     assert!(matches!(end, End::Done), "{about}: then {end:?}");
     for write in &expected.writes {
-        assert_eq!(holds(&card, write).as_ref(), Some(&write.after), "{about}: afterwards");
+        assert_eq!(
+            holds(&card, write).as_ref(),
+            Some(&write.after),
+            "{about}: afterwards"
+        );
     }
     end
 }
@@ -254,7 +262,12 @@ fn a_write_that_is_lost_or_mangled_is_noticed_and_undone() {
     let hwdb = Hwdb::builtin().unwrap();
     for profile in PROFILES {
         let (plan, ..) = reference(&hwdb, profile);
-        for fault in ["lost-write@1", "lost-write@2", "corrupt-write@1", "corrupt-write@2"] {
+        for fault in [
+            "lost-write@1",
+            "lost-write@2",
+            "corrupt-write@1",
+            "corrupt-write@2",
+        ] {
             let card = card(profile);
             card.set_faults(fault.parse().unwrap());
             let (end, _) = enable(&hwdb, &card);

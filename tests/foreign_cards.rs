@@ -13,7 +13,7 @@
 mod foreign;
 mod ring;
 
-use foreign::{Outcome, among, among_unchecked};
+use foreign::{Outcome, among, among_unchecked, python_file};
 use ring::{Need, skipped};
 use serde_json::Value;
 
@@ -363,25 +363,20 @@ fn flexctl_shows_what_mstconfig_wrote() {
     }
 }
 
-/// Takes the tools semaphore of the ConnectX-3 and the gateway of the
-/// ConnectX-4, as somebody who dies right after would.
-const HOLD: &str = r#"
-python3 -c '
-import os, struct
-card = os.open("/sys/bus/pci/devices/0000:05:00.0/config", os.O_RDWR)
-os.pwrite(card, struct.pack("<I", 0xf03bc), 0x58)
-assert os.pread(card, 4, 0x5c) == bytes(4)
-card = os.open("/sys/bus/pci/devices/0000:04:00.0/config", os.O_RDWR)
-os.pwrite(card, os.pread(card, 4, 0xc8), 0xcc)
-assert os.pread(card, 4, 0xcc) != bytes(4)
-'
-"#;
+/// A script that first takes semaphores and dies.
+fn after_a_death(semaphores: &str, script: &str) -> String {
+    let hold = python_file("hold_semaphores.py");
+    format!(
+        "python3 {} {semaphores} || exit 99\n{script}",
+        hold.display()
+    )
+}
 
 #[test]
-fn a_held_semaphore_is_named_and_can_be_cleared() {
+fn a_held_semaphore_is_named_with_the_way_to_free_it() {
     ring!();
-    let held = format!("{HOLD} flexctl enable-ipv6 --yes");
-    let outcome = among_unchecked(BOTH, &held);
+    let script = after_a_death("hcr gateway", "flexctl enable-ipv6 --yes");
+    let outcome = among_unchecked(BOTH, &script);
     assert_eq!(outcome.code, 7, "{outcome:?}");
     outcome.mentions(&[
         "0xf03bc",
@@ -390,12 +385,49 @@ fn a_held_semaphore_is_named_and_can_be_cleared() {
         "doctor -d 0000:05:00.0 --clear-semaphores",
     ]);
     assert_eq!(outcome.dump.writes(), NOTHING);
-    let cleared = format!(
-        "{HOLD} flexctl doctor -d all --clear-semaphores --yes >&2 && flexctl enable-ipv6 --yes"
+}
+
+#[test]
+fn doctor_frees_every_semaphore_that_a_dead_program_left() {
+    ring!();
+    for semaphores in ["hcr", "gateway", "icmd", "hcr gateway icmd"] {
+        let script = after_a_death(
+            semaphores,
+            "flexctl doctor -d all --clear-semaphores --yes >&2 && flexctl enable-ipv6 --yes",
+        );
+        let outcome = both("", &script);
+        assert_eq!(outcome.code, 0, "{semaphores} {outcome:?}");
+        assert_eq!(outcome.dump.writes().len(), 4);
+    }
+}
+
+#[test]
+fn killed_at_any_moment_it_leaves_old_or_new_and_can_be_run_again() {
+    ring!();
+    // Two seconds are what doctor looks at a semaphore that is held.
+    let outcome = both(
+        "",
+        "for delay in 0.02 0.04 0.06 0.08 0.10; do
+             timeout --foreground -s KILL $delay flexctl enable-ipv6 --yes > /dev/null
+             flexctl doctor -d all --clear-semaphores --yes > /dev/null
+             timeout --foreground -s KILL $delay flexctl disable-ipv6 --yes > /dev/null
+             flexctl doctor -d all --clear-semaphores --yes > /dev/null
+             flexctl list --json > /dev/null || exit 1
+         done 2> /dev/null
+         flexctl enable-ipv6 --yes && flexctl doctor -d all",
     );
-    let outcome = both("", &cleared);
     assert_eq!(outcome.code, 0, "{outcome:?}");
-    assert_eq!(outcome.dump.writes().len(), 4);
+    let possible = ["0000020a", "0000000a", "00000200", "00000000"];
+    for write in outcome.dump.writes() {
+        assert!(
+            possible.iter().any(|data| write.ends_with(data)),
+            "{write} was never wanted"
+        );
+    }
+    assert_eq!(outcome.dump.tlv("cx3", "0x2001/1"), Some("0000020a"));
+    assert_eq!(outcome.dump.tlv("cx3", "0x2001/2"), Some("0000020a"));
+    assert_eq!(outcome.dump.tlv("cx4", "0x03000195/0"), Some("00000200"));
+    assert_eq!(outcome.dump.tlv("cx4", "0x03000195/1"), Some("00000200"));
 }
 
 #[test]

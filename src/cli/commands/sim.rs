@@ -116,7 +116,7 @@ struct RunArgs {
 ///   power-cut-access@K            power fails at the K-th access
 ///   lost-write@K, corrupt-write@K a settings write is not stored, or wrongly
 ///   foreign-change@K              another program changes the setting first
-///   kill@K                        the program at the card is killed (SIGKILL)
+///   kill@K, interrupt@K           the program at the card gets SIGKILL or SIGINT
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 struct FaultArgs {

@@ -49,6 +49,7 @@ pub(in crate::cli) fn list(args: &ListArgs, ctx: &Context) -> Result<ExitCode, F
     };
     let mut reports = Vec::with_capacity(cards.len());
     let mut codes = Vec::new();
+    let mut failures = Vec::new();
     for (card, answer) in cards.iter().zip(answers) {
         let report = CardReport::listed(card);
         reports.push(match answer {
@@ -59,10 +60,9 @@ pub(in crate::cli) fn list(args: &ListArgs, ctx: &Context) -> Result<ExitCode, F
             }
             Some(Err(failure)) => {
                 codes.push(failure.code);
-                CardReport {
-                    error: Some(failure.report()),
-                    ..report
-                }
+                let error = Some(failure.report());
+                failures.push(failure);
+                CardReport { error, ..report }
             }
         });
     }
@@ -77,6 +77,9 @@ pub(in crate::cli) fn list(args: &ListArgs, ctx: &Context) -> Result<ExitCode, F
         for report in &reports {
             explain(ctx.output, report);
         }
+    }
+    for failure in &failures {
+        failure.print();
     }
     if cards.is_empty() {
         let failure = Failure::message(
@@ -97,7 +100,7 @@ pub(in crate::cli) fn list(args: &ListArgs, ctx: &Context) -> Result<ExitCode, F
 }
 
 fn print(outcome: std::io::Result<()>) -> Result<(), Failure> {
-    outcome.map_err(|error| Failure::new(ExitCode::Failed, &error))
+    outcome.map_err(|error| Failure::unwritten(&error))
 }
 
 /// A card's report with what it said.
@@ -255,7 +258,7 @@ fn or_dash(text: &str) -> &str {
     if text.is_empty() { "-" } else { text }
 }
 
-/// What does not fit into a row: why something is missing, and what to do.
+/// What does not fit into a row: why something is missing.
 fn explain(output: Output, report: &CardReport) {
     for function in &report.functions {
         for gap in &function.unreadable {
@@ -263,12 +266,6 @@ fn explain(output: Output, report: &CardReport) {
                 "{}: {}: {}",
                 function.address, gap.what, gap.reason
             ));
-        }
-    }
-    if let Some(error) = &report.error {
-        output.status(format_args!("{}: {}", report.selector, error.message));
-        for hint in &error.hints {
-            output.status(format_args!("  hint: {hint}"));
         }
     }
 }

@@ -208,8 +208,10 @@ fn access_hint(failure: Failure, error: &AccessError, situation: &Situation<'_>)
         AccessError::Gone { .. } => failure.hint(
             "power the host off and on; if it stays so, the card may be broken or not seated well",
         ),
-        AccessError::SemaphoreHeld { value, .. } => {
-            let failure = failure.hint(held_hint(*value));
+        AccessError::SemaphoreHeld {
+            semaphore, value, ..
+        } => {
+            let failure = failure.hint(held_hint(semaphore, *value));
             failure.hint(format!(
                 "when nothing else is at work on the card, free it with: flexctl doctor -d {card} --clear-semaphores"
             ))
@@ -286,8 +288,11 @@ pub(super) fn plan_failure(error: &PlanError) -> Failure {
 /// A plan that was not carried out.
 pub(super) fn apply_failure(error: &ApplyError, situation: &Situation<'_>) -> Failure {
     let mut failure = match error.failure.as_ref() {
-        ApplyFailure::ForeignChange { .. } => Failure::new(ExitCode::Refused, &error.failure)
-            .hint("another program is at work on this card; run this again when it is done"),
+        // What the others made of the card is not what it held before.
+        ApplyFailure::ForeignChange { .. } => {
+            return Failure::new(ExitCode::Refused, &error.failure)
+                .hint("flexctl wrote nothing; run this again when the other program is done");
+        }
         ApplyFailure::Command { source, .. } | ApplyFailure::Session { source, .. } => {
             let inner = command_failure(source, situation);
             Failure {

@@ -320,7 +320,7 @@ fn firmware_checks(
             None => check(about, "semaphores", State::Ok, format!("{address}: {} is free", held.title)),
             Some(value) => Check {
                 hints: vec![
-                    held_hint(value),
+                    held_hint(held.title, value),
                     format!("when nothing else is at work on the card: flexctl doctor -d {about} --clear-semaphores"),
                 ],
                 code: ExitCode::CardError,
@@ -424,7 +424,7 @@ fn clear(
             ExitCode::Refused,
             format!("{about}: the {} is in use", held.title),
         )
-        .hint(held_hint(value)));
+        .hint(held_hint(held.title, value)));
     }
     thread::sleep(STILL);
     let now = look_again(firmware, held).map_err(failed)?;

@@ -140,9 +140,9 @@ fn human(reports: &[CardReport], args: &ListArgs) -> String {
         if args.no_open || report.ports.is_empty() {
             rows.push(closed_row(report, args.no_open));
         } else {
-            port_rows(report, &mut rows);
+            port_rows(report, args.rom, &mut rows);
         }
-        rows.extend(virtual_row(report));
+        rows.extend(virtual_row(report, head.len()));
     }
     table("", &rows)
 }
@@ -187,7 +187,7 @@ fn closed_row(report: &CardReport, no_open: bool) -> String {
     format!("{start}\t-\t-\t{}\t{state}", or_dash(&nets.join(",")))
 }
 
-fn port_rows(report: &CardReport, rows: &mut Vec<String>) {
+fn port_rows(report: &CardReport, with_rom: bool, rows: &mut Vec<String>) {
     for (index, port) in report.ports.iter().enumerate() {
         let start = if index == 0 {
             format!(
@@ -199,8 +199,10 @@ fn port_rows(report: &CardReport, rows: &mut Vec<String>) {
         } else {
             "\t\t".to_owned()
         };
+        // Every row has every cell, or the columns below it would not line up.
         let rom = match &report.rom {
             Some(rom) if index == 0 => format!("\t{}", rom.text()),
+            _ if with_rom => "\t".to_owned(),
             _ => String::new(),
         };
         rows.push(format!(
@@ -232,26 +234,23 @@ pub(super) fn ipv6_state(port: &PortReport) -> String {
     }
 }
 
-fn virtual_row(report: &CardReport) -> Option<String> {
+/// The virtual functions, in the last column, where long words widen nothing.
+fn virtual_row(report: &CardReport, columns: usize) -> Option<String> {
     let (first, last) = (
         report.virtual_functions.first()?,
         report.virtual_functions.last()?,
     );
-    Some(if first == last {
-        format!(
-            "\t{}",
-            styled(DIM, format_args!("virtual function {first}"))
-        )
+    let words = if first == last {
+        format!("virtual function {first}")
     } else {
         let count = report.virtual_functions.len();
-        format!(
-            "\t{}",
-            styled(
-                DIM,
-                format_args!("{count} virtual functions {first} to {last}")
-            )
-        )
-    })
+        format!("{count} virtual functions {first} to {last}")
+    };
+    Some(format!(
+        "{}{}",
+        "\t".repeat(columns - 1),
+        styled(DIM, words)
+    ))
 }
 
 fn or_dash(text: &str) -> &str {

@@ -121,12 +121,16 @@ fn a_card_that_cannot_be_opened_is_told_with_its_attributes() {
     std::fs::remove_file(card.join("driver")).unwrap();
     let run = place.run("doctor");
     assert_eq!(run.code, 4, "{run}");
-    let lines: Vec<&str> = run.stdout.lines().skip(5).take(4).collect();
+    let lines: Vec<&str> = run
+        .stdout
+        .lines()
+        .skip_while(|line| !line.starts_with("0000:"))
+        .filter(|line| !line.contains("hint:"))
+        .collect();
     assert_snapshot!(lines.join("\n"), @"
     0000:04:00.0
       note driver         no driver is bound: interfaces and MACs are unknown, settings can be reached all the same
       bad  access         0000:04:00.0: there is no way into the card: 0000:04:00.0: config space ends at 0x040, offset 0x058 is not shown
-           hint: root was refused: a container or a security module may be in between; `flexctl doctor` shows what the kernel says
     ");
 }
 

@@ -184,8 +184,8 @@ fn a_refused_write_changes_nothing_and_is_told() {
       port 1  enp4s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)
       port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
     --- stderr
-    error: read back of nv_rom_boot_conf2 (0x03000195) (port 1) failed
-    caused by: 0000:04:00.0: GET of MNVDA (0x9024) was answered with: configuration corrupt (0x22)
+    error: write of nv_rom_boot_conf2 (0x03000195) (port 1) failed
+    caused by: 0000:04:00.0: SET of MNVDA (0x9024) was answered with: configuration corrupt (0x22)
     the card now: port 1 nv_rom_boot_conf2 (0x03000195): as before (00000014)
     the card now: port 2 nv_rom_boot_conf2 (0x03000195): as before (00000014)
     hint: the card's settings store is damaged (single-port ConnectX-3 cards are known for it); `flexctl show` tells which settings can still be read

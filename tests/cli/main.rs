@@ -5,7 +5,12 @@
 //! (`--sysfs-root`). Every failing run is checked to end in a hint
 //! (`flexctl.rs`).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stderr
+)]
 
 mod flexctl;
 #[path = "../hosts/mod.rs"]

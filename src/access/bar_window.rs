@@ -48,7 +48,17 @@ impl BarWindow {
         store(self.function.as_mut(), FLUSH, 0)?;
         let patience = self.patience.undisturbed();
         let mut wait = patience.wait();
-        while load(self.function.as_mut(), FLUSH)? != 0 {
+        loop {
+            match load(self.function.as_mut(), FLUSH)? {
+                0 => break,
+                u32::MAX => {
+                    return Err(AccessError::Gone {
+                        address: self.function.address(),
+                        what: "BAR0",
+                    });
+                }
+                _ => {}
+            }
             if let Err(GaveUp::TimeUp(waited)) = wait.pause() {
                 return Err(AccessError::Timeout {
                     address: self.function.address(),

@@ -1,6 +1,7 @@
 //! The arguments as they are typed.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 
@@ -68,6 +69,10 @@ pub(super) struct GlobalArgs {
     #[arg(long, global = true, value_name = "DIR")]
     pub(super) hwdb: Option<PathBuf>,
 
+    /// How long to wait for a card that is busy or held, in seconds
+    #[arg(long, global = true, value_name = "SECONDS", default_value = "3", value_parser = seconds, hide_short_help = true)]
+    pub(super) wait: Duration,
+
     /// Print one JSON document on stdout
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -111,4 +116,12 @@ pub(super) struct WriteArgs {
     /// never asked for.
     #[arg(short, long)]
     pub(super) yes: bool,
+}
+
+fn seconds(text: &str) -> Result<Duration, String> {
+    text.parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .filter(|wait| *wait <= Duration::from_secs(600))
+        .ok_or_else(|| "not a number of seconds from 0 to 600".to_owned())
 }

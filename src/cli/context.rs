@@ -38,6 +38,7 @@ pub(super) struct Context {
     pub(super) stop: Arc<AtomicBool>,
     /// The selectors that were given.
     selectors: Vec<Selector>,
+    wait: Duration,
 }
 
 impl Context {
@@ -57,12 +58,13 @@ impl Context {
             root,
             stop,
             selectors: global.device.clone(),
+            wait: global.wait,
         })
     }
 
     /// How long single waits on a card may take.
     pub(super) fn patience(&self) -> Patience {
-        Patience::new(Patience::LIMIT, Arc::clone(&self.stop))
+        Patience::new(self.wait, Arc::clone(&self.stop))
     }
 
     /// How long another flexctl is waited for.

@@ -122,6 +122,12 @@ fn take_semaphore(gateway: &mut dyn Gateway) -> Result<(), AccessError> {
         if value == 0 {
             return Ok(());
         }
+        if value == u32::MAX {
+            return Err(AccessError::Gone {
+                address: gateway.address(),
+                what: Semaphore::ToolsHcr.title(),
+            });
+        }
         wait.pause().map_err(|end| match end {
             GaveUp::TimeUp(waited) => AccessError::SemaphoreHeld {
                 address: gateway.address(),

@@ -117,7 +117,7 @@ pub fn obstacles(port: &PortSettings, rom: &RomFacts, boot_mode: BootMode) -> Ve
         }
         RomFacts::FlexBoot(_) | RomFacts::NotRead => {}
         RomFacts::IpxeWithoutRecord => found.push(Obstacle::RomUnknown {
-            reason: "it is an iPXE without FlexBoot's version record; upstream iPXE does not look at IP_VER".to_owned(),
+            reason: "it is an iPXE, but no FlexBoot version record shows (upstream iPXE has none and does not look at IP_VER; a record behind the last image is hidden by the kernel)".to_owned(),
         }),
         RomFacts::Foreign => found.push(Obstacle::RomUnknown {
             reason: "it is neither FlexBoot nor iPXE as far as can be seen".to_owned(),

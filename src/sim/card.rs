@@ -56,6 +56,14 @@ impl Card {
         }
     }
 
+    /// Names the process that makes the accesses from here on.
+    pub(crate) fn called_by(&self, process: u32) {
+        let pid = i32::try_from(process)
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        self.board().firmware.caller = pid;
+    }
+
     pub(crate) fn board(&self) -> MutexGuard<'_, Board> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }

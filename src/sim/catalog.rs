@@ -149,7 +149,7 @@ mod tests {
                 if let Some(default) = &tlv.default {
                     assert_eq!(default.0.len(), usize::from(tlv.bytes), "{name} {kind}");
                 }
-                assert_eq!(tlv.scope == Scope::Function && is_connectx3, false);
+                assert!(!(tlv.scope == Scope::Function && is_connectx3));
                 assert!(tlv.default.is_some() || !tlv.capability, "{name} {kind}");
             }
             for (place, settings) in &profile.set {

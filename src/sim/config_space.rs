@@ -34,22 +34,22 @@ impl ConfigSpace {
     /// A physical function of the card.
     pub(crate) fn physical(card: &Identity, decoding: bool, index: u8) -> Self {
         let mut space = Self::header(card, card.device, card.class);
-        let base = 0xe000_0000 + u32::from(card.bus) * 0x0400_0000;
         match card.generation {
             Generation::ConnectX3 => {
                 // BAR0 1 MiB registers, BAR2 8 MiB doorbells (prefetchable).
-                space.bar(0x10, 0x4, base, 20);
-                space.bar(0x18, 0xc, base + 0x0080_0000, 23);
+                space.bar(0x10, 0x4, 0xe000_0000, 20);
+                space.bar(0x18, 0xc, 0xe080_0000, 23);
                 space.capabilities(&[0x40, 0x48, 0x9c, 0x60]);
             }
             Generation::ConnectX4 => {
                 // BAR0 32 MiB, prefetchable.
-                space.bar(0x10, 0xc, base + u32::from(index) * 0x0200_0000, 25);
+                let base = 0xe000_0000 + u32::from(index) * 0x0200_0000;
+                space.bar(0x10, 0xc, base, 25);
                 space.capabilities(&[0x60, 0x48, 0x9c, 0xc0, 0x40]);
             }
         }
         // Expansion ROM BAR, 1 MiB, off.
-        space.set32(0x30, (base + 0x0100_0000) & 0xfff0_0000, 0xfff0_0001);
+        space.set32(0x30, 0xf000_0000, 0xfff0_0001);
         // Command: bus master, parity and SERR as BIOSes set them.
         let command = 0x0144 | if decoding { 2 } else { 0 };
         space.set16(0x04, command, 0x0547);

@@ -3,6 +3,8 @@
 use std::io;
 use std::sync::Arc;
 
+use rustix::process::{Pid, Signal, getpid, kill_process};
+
 use super::faults::{Fault, FaultPlan};
 use super::live::Live;
 use super::operation::Status;
@@ -23,6 +25,8 @@ pub(crate) struct Firmware {
     dirty: bool,
     /// Saving failed; reported with the access that caused it.
     trouble: Option<io::Error>,
+    /// The process that makes the accesses, when it is not this one.
+    pub(crate) caller: Option<Pid>,
 }
 
 /// A change of the stored settings.
@@ -47,6 +51,7 @@ impl Firmware {
             storage,
             dirty: false,
             trouble: None,
+            caller: None,
         }
     }
 
@@ -64,6 +69,12 @@ impl Firmware {
         if self.state.faults.access(&mut self.live.progress) {
             self.live.gone = true;
             self.dirty = true;
+        }
+        if self.state.faults.kills(&self.live.progress) {
+            self.save_live();
+            // A caller that is gone already needs no killing.
+            let _ = kill_process(self.caller.unwrap_or_else(getpid), Signal::KILL);
+            return false;
         }
         !self.live.gone
     }

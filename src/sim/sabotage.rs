@@ -28,6 +28,13 @@ impl FaultPlan {
         })
     }
 
+    /// Whether the program that makes the access just counted is killed.
+    pub(crate) fn kills(&self, progress: &Progress) -> bool {
+        self.faults
+            .iter()
+            .any(|fault| matches!(fault, Fault::Kill { at } if *at == progress.accesses))
+    }
+
     /// Counts a command and says what becomes of it.
     pub(crate) fn command(&self, progress: &mut Progress) -> CommandFate {
         progress.commands += 1;

@@ -304,34 +304,24 @@ fn firmware_checks(
         State::Ok,
         format!("{address}: way in: {way}"),
     ));
-    for held in semaphores(firmware) {
-        let mut held = match held {
-            Ok(held) => held,
+    // The second look goes through what the first one is about.
+    let looks: [Look; 2] = [look_at_gateway, look_at_firmware];
+    for look in looks {
+        let held = match look(firmware) {
+            Ok(Some(held)) => held,
+            Ok(None) => continue,
             Err(error) => {
                 let failure = access_failure(&error, situation);
                 checks.push(failed_check(about, "semaphores", &failure));
                 return Ok(());
             }
         };
-        if args.clear_semaphores && held.value.is_some() {
-            held = clear(args, ctx, situation, firmware, held)?;
-        }
-        checks.push(match held.value {
-            None => check(about, "semaphores", State::Ok, format!("{address}: {} is free", held.title)),
-            Some(value) => Check {
-                hints: vec![
-                    held_hint(held.title, value),
-                    format!("when nothing else is at work on the card: flexctl doctor -d {about} --clear-semaphores"),
-                ],
-                code: ExitCode::CardError,
-                ..check(
-                    about,
-                    "semaphores",
-                    State::Bad,
-                    format!("{address}: {} is held (value {value:#x})", held.title),
-                )
-            },
-        });
+        let held = if args.clear_semaphores {
+            clear(args, ctx, situation, firmware, held, look)?
+        } else {
+            held
+        };
+        checks.push(semaphore_check(about, firmware, held));
         if held.value.is_some() {
             // What lies behind a held semaphore cannot be looked at.
             return Ok(());
@@ -356,6 +346,33 @@ fn ask_firmware(firmware: &mut Firmware) -> Result<(), CommandError> {
     session.end()
 }
 
+fn semaphore_check(about: &str, firmware: &Firmware, held: Held) -> Check {
+    let address = firmware.address();
+    match held.value {
+        None => check(
+            about,
+            "semaphores",
+            State::Ok,
+            format!("{address}: {} is free", held.title),
+        ),
+        Some(value) => Check {
+            hints: vec![
+                held_hint(held.title, value),
+                format!(
+                    "when nothing else is at work on the card: flexctl doctor -d {about} --clear-semaphores"
+                ),
+            ],
+            code: ExitCode::CardError,
+            ..check(
+                about,
+                "semaphores",
+                State::Bad,
+                format!("{address}: {} is held (value {value:#x})", held.title),
+            )
+        },
+    }
+}
+
 /// A semaphore and what it reads as while held.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Held {
@@ -370,39 +387,29 @@ enum Which {
     Firmware(Semaphore),
 }
 
-/// Looks at the gateway's semaphore, then at the firmware's, lazily: the second
-/// look goes through the first semaphore.
-fn semaphores(firmware: &mut Firmware) -> Vec<Result<Held, AccessError>> {
-    let mut found = Vec::new();
-    let own = Semaphore::of(firmware.interface());
-    match firmware.gateway_mut().gateway_semaphore() {
-        Ok(None) => {}
-        Ok(Some(value)) => {
-            let value = Some(value).filter(|value| *value != 0);
-            found.push(Ok(Held {
-                which: Which::Gateway,
-                title: GATEWAY_SEMAPHORE,
-                value,
-            }));
-        }
-        Err(error) => return vec![Err(error)],
-    }
-    if !matches!(found.last(), Some(Ok(Held { value: Some(_), .. }))) {
-        found.push(look(firmware, own));
-    }
-    found
+/// A look at one semaphore; `None` where there is no such.
+type Look = fn(&mut Firmware) -> Result<Option<Held>, AccessError>;
+
+fn look_at_gateway(firmware: &mut Firmware) -> Result<Option<Held>, AccessError> {
+    let value = firmware.gateway_mut().gateway_semaphore()?;
+    Ok(value.map(|value| Held {
+        which: Which::Gateway,
+        title: GATEWAY_SEMAPHORE,
+        value: Some(value).filter(|value| *value != 0),
+    }))
 }
 
-fn look(firmware: &mut Firmware, own: Semaphore) -> Result<Held, AccessError> {
+fn look_at_firmware(firmware: &mut Firmware) -> Result<Option<Held>, AccessError> {
+    let own = Semaphore::of(firmware.interface());
     let value = match own.look(firmware.gateway_mut())? {
         SemaphoreState::Free => None,
         SemaphoreState::Held { value } => Some(value),
     };
-    Ok(Held {
+    Ok(Some(Held {
         which: Which::Firmware(own),
         title: own.title(),
         value,
-    })
+    }))
 }
 
 /// Frees a semaphore that nobody uses, and looks again.
@@ -412,6 +419,7 @@ fn clear(
     situation: &Situation<'_>,
     firmware: &mut Firmware,
     held: Held,
+    look: Look,
 ) -> Result<Held, Failure> {
     let about = situation.card.as_str();
     let Some(value) = held.value else {
@@ -427,7 +435,7 @@ fn clear(
         .hint(held_hint(held.title, value)));
     }
     thread::sleep(STILL);
-    let now = look_again(firmware, held).map_err(failed)?;
+    let now = look(firmware).map_err(failed)?.unwrap_or(held);
     if now.value != Some(value) {
         return Err(Failure::message(
             ExitCode::Refused,
@@ -462,20 +470,7 @@ fn clear(
     .map_err(failed)?;
     ctx.output
         .status(format_args!("{about}: freed the {}", held.title));
-    look_again(firmware, held).map_err(failed)
-}
-
-fn look_again(firmware: &mut Firmware, held: Held) -> Result<Held, AccessError> {
-    match held.which {
-        Which::Firmware(own) => look(firmware, own),
-        Which::Gateway => Ok(Held {
-            value: firmware
-                .gateway_mut()
-                .gateway_semaphore()?
-                .filter(|value| *value != 0),
-            ..held
-        }),
-    }
+    Ok(look(firmware).map_err(failed)?.unwrap_or(held))
 }
 
 fn human(checks: &[Check]) -> String {

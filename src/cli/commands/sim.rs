@@ -116,6 +116,7 @@ struct RunArgs {
 ///   power-cut-access@K            power fails at the K-th access
 ///   lost-write@K, corrupt-write@K a settings write is not stored, or wrongly
 ///   foreign-change@K              another program changes the setting first
+///   kill@K                        the program at the card is killed (SIGKILL)
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 struct FaultArgs {

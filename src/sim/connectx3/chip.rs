@@ -130,3 +130,54 @@ impl ConnectX3 {
 fn register(offset: u32) -> usize {
     usize::try_from(offset / 4).unwrap_or(usize::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::sim::catalog;
+    use crate::sim::live::Live;
+    use crate::sim::profile::Profile;
+    use crate::sim::storage::State;
+    use crate::sim::store::Store;
+
+    fn firmware(change: impl FnOnce(&mut Profile)) -> Firmware {
+        let mut profile = Profile::clone(&catalog::load("connectx-3").unwrap());
+        change(&mut profile);
+        let state = State {
+            profile: "connectx-3".into(),
+            bus: 5,
+            number: 0,
+            reboots: 0,
+            faults: profile.faults.clone(),
+            store: Store::of(&profile),
+        };
+        Firmware::new(Arc::new(profile), state, Live::default(), None)
+    }
+
+    #[test]
+    fn a_write_only_address_triggers_the_access_itself() {
+        let firmware = &mut firmware(|profile| profile.gateway.write_only_address = true);
+        let mut chip = ConnectX3::new();
+        let mut write = |at, value| assert!(chip.write_gateway(firmware, at, value, u32::MAX));
+        // The data goes first, then the address without its lowest bit.
+        write(GATEWAY_DATA, 0x1234);
+        write(GATEWAY_ADDRESS, WINDOW);
+        write(GATEWAY_DATA, 0);
+        write(GATEWAY_ADDRESS, WINDOW | 1);
+        assert_eq!(chip.read_gateway(firmware, GATEWAY_DATA), Some(0x1234));
+        assert_eq!(
+            chip.read_gateway(firmware, GATEWAY_ADDRESS),
+            Some(BAD_ACCESS)
+        );
+    }
+
+    #[test]
+    fn without_the_window_its_memory_is_not_there() {
+        let firmware = &mut firmware(|profile| profile.gateway.mailbox_window = false);
+        let mut chip = ConnectX3::new();
+        chip.write(firmware, WINDOW, 0x0bad_b00f);
+        assert_eq!(chip.read(firmware, WINDOW), 0);
+    }
+}

@@ -105,6 +105,13 @@ impl Server {
         self.tree.node(inode.0)
     }
 
+    /// A fault may kill whoever makes an access.
+    fn called_by(&self, number: usize, request: &Request) {
+        if let Some((card, _)) = self.tree.functions.get(number) {
+            card.called_by(request.pid());
+        }
+    }
+
     fn read_config(&self, number: usize, offset: u64, size: u32, reply: ReplyData) {
         let mut buffer = [0; CONFIG_BYTES];
         let Some(open) = self.open.get(number) else {
@@ -247,7 +254,7 @@ impl Filesystem for Server {
 
     fn read(
         &self,
-        _: &Request,
+        request: &Request,
         inode: INodeNo,
         _handle: FileHandle,
         offset: u64,
@@ -257,7 +264,10 @@ impl Filesystem for Server {
         reply: ReplyData,
     ) {
         match self.node(inode).map(|node| &node.content) {
-            Some(Content::Config(number)) => self.read_config(*number, offset, size, reply),
+            Some(Content::Config(number)) => {
+                self.called_by(*number, request);
+                self.read_config(*number, offset, size, reply);
+            }
             Some(Content::Rom(number)) => self.read_rom(*number, offset, size, reply),
             Some(Content::Bytes(bytes)) => {
                 let start = usize::try_from(offset)
@@ -276,7 +286,7 @@ impl Filesystem for Server {
 
     fn write(
         &self,
-        _: &Request,
+        request: &Request,
         inode: INodeNo,
         _handle: FileHandle,
         offset: u64,
@@ -288,7 +298,10 @@ impl Filesystem for Server {
     ) {
         let length = u32::try_from(data.len()).unwrap_or(0);
         match self.node(inode).map(|node| &node.content) {
-            Some(Content::Config(number)) => self.write_config(*number, offset, data, reply),
+            Some(Content::Config(number)) => {
+                self.called_by(*number, request);
+                self.write_config(*number, offset, data, reply);
+            }
             Some(Content::Rom(number)) => {
                 self.write_rom(*number, offset, data);
                 reply.written(length);

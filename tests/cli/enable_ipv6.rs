@@ -392,7 +392,7 @@ fn an_ipxe_without_a_version_record_is_to_be_checked() {
     ConnectX-4 at sim:connectx-4-upstream-ipxe
       port 1  enp15s0f0  IP_VER  IPv4(0) -> IPv4_IPv6(2)
       port 2  enp15s0f1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      to check: whether its ROM knows IPv6 cannot be told: it is an iPXE without FlexBoot's version record; upstream iPXE does not look at IP_VER
+      to check: whether its ROM knows IPv6 cannot be told: it is an iPXE, but no FlexBoot version record shows (upstream iPXE has none and does not look at IP_VER; a record behind the last image is hidden by the kernel)
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-4-upstream-ipxe.json)
     ");
 }

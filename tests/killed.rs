@@ -1,8 +1,9 @@
-//! SIGKILL at every single access of the main job.
+//! SIGKILL and SIGINT at every single access of the main job.
 //!
-//! The program dies without a chance to tidy up. Every TLV is old or new
-//! afterwards; the next run either does the job and says truly what the dead one
-//! left, or names the semaphore that is held and the way to free it.
+//! A program that is asked to stop lets go of everything. One that is killed has
+//! no chance to: every TLV is old or new afterwards, and the next run either does
+//! the job and says truly what the dead one left, or names the semaphore that is
+//! held and the way to free it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -163,6 +164,71 @@ fn assert_truth(
         };
         assert!(text.ends_with(expected), "{about}: {text}, but {left:?}");
     }
+}
+
+/// Interrupts the job at every access: it stops in good order.
+fn interrupt_at_every_access(profile: &str) {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path();
+    let shelf = Shelf::open(home.join("sim"));
+    let open = || shelf.card(profile).unwrap();
+    let old = tlvs(&open());
+    assert!(enable(home, profile).status.success());
+    let new = tlvs(&open());
+    let (mut stopped, mut too_late) = (0, 0);
+    for at in (1..).step_by(3) {
+        shelf.remove(profile).unwrap();
+        open().set_faults(format!("interrupt@{at}").parse().unwrap());
+        let run = enable(home, profile);
+        let card = open();
+        let counted = card.counters().config_reads
+            + card.counters().config_writes
+            + card.counters().bar_reads
+            + card.counters().bar_writes;
+        if counted < at {
+            break;
+        }
+        let about = format!("{profile} at {at}: {run:?}");
+        assert_eq!(card.held_semaphores(), [], "{about}");
+        match run.status.code() {
+            Some(0) => {
+                too_late += 1;
+                assert_eq!(tlvs(&card), new, "{about}");
+            }
+            Some(1 | 7) => {
+                stopped += 1;
+                assert!(
+                    tlvs(&card) == old || written_down(&tlvs(&card), &old),
+                    "{about}"
+                );
+                let said = String::from_utf8_lossy(&run.stderr).into_owned();
+                assert!(said.contains("stopped on request"), "{about}");
+            }
+            _ => panic!("{about}"),
+        }
+    }
+    // Reading takes most of the accesses; the last write cannot be stopped.
+    assert!(
+        stopped > 50 && too_late > 3,
+        "{profile}: {stopped}, {too_late}"
+    );
+}
+
+/// A TLV that was not set and cannot be deleted again holds its defaults.
+fn written_down(now: &[Option<Vec<u8>>; 2], old: &[Option<Vec<u8>>; 2]) -> bool {
+    now.iter().zip(old).all(|(now, old)| {
+        now == old || (old.is_none() && now.as_ref().is_some_and(|data| data[2] == 0))
+    })
+}
+
+#[test]
+fn an_interrupted_run_on_a_connectx_3_stops_in_good_order() {
+    interrupt_at_every_access("connectx-3-factory");
+}
+
+#[test]
+fn an_interrupted_run_on_a_connectx_4_stops_in_good_order() {
+    interrupt_at_every_access("connectx-4");
 }
 
 #[test]

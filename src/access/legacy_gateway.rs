@@ -15,7 +15,7 @@
 
 use crate::pci::{Bdf, Function};
 
-use super::mstflint_lock::MstflintLock;
+use super::mstflint_lock::{Held, MstflintLock};
 use super::{AccessError, Gateway, Patience, Space, Word};
 
 const ADDRESS: u16 = 0x58;
@@ -39,7 +39,7 @@ enum Form {
 #[derive(Debug)]
 pub struct LegacyGateway {
     function: Box<dyn Function>,
-    lock: MstflintLock,
+    lock: Option<MstflintLock>,
     form: Form,
     patience: Patience,
 }
@@ -52,8 +52,11 @@ impl LegacyGateway {
     /// and the host's errors.
     pub fn open(mut function: Box<dyn Function>, patience: Patience) -> Result<Self, AccessError> {
         let address = function.address();
-        let lock = MstflintLock::open(address)?;
-        let held = lock.take(&patience)?;
+        let lock = function
+            .is_shared()
+            .then(|| MstflintLock::open(address))
+            .transpose()?;
+        let held = take(lock.as_ref(), &patience)?;
         let before = function.read_config32(ADDRESS)?;
         if before == u32::MAX && function.read_config32(0)? == u32::MAX {
             return Err(AccessError::Gone {
@@ -77,6 +80,14 @@ impl LegacyGateway {
             patience,
         })
     }
+}
+
+/// Takes mstflint's lock, where there is one to take.
+fn take<'a>(
+    lock: Option<&'a MstflintLock>,
+    patience: &Patience,
+) -> Result<Option<Held<'a>>, AccessError> {
+    lock.map(|lock| lock.take(patience)).transpose()
 }
 
 /// Performs one access. The caller holds the lock.
@@ -129,7 +140,7 @@ impl Gateway for LegacyGateway {
         }
         let function = self.function.as_mut();
         for part in words.chunks_mut(BATCH) {
-            let _held = self.lock.take(&self.patience)?;
+            let _held = take(self.lock.as_ref(), &self.patience)?;
             let before = match self.form {
                 Form::ReadWrite => Some(function.read_config32(ADDRESS)?),
                 Form::WriteOnly => None,

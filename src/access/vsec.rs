@@ -126,10 +126,12 @@ impl Vsec {
             }
             if value == 0 {
                 let ticket = self.get(COUNTER)?;
-                self.put(SEMAPHORE, ticket)?;
-                value = self.get(SEMAPHORE)?;
+                value = self.claim(ticket)?;
                 if value == ticket {
-                    return Ok(Held(self));
+                    return Ok(Held {
+                        vsec: self,
+                        state: Hold::Owned,
+                    });
                 }
             }
             wait.pause().map_err(|end| match end {
@@ -145,6 +147,18 @@ impl Vsec {
                 },
             })?;
         }
+    }
+
+    /// Writes the ticket and reads back whose the semaphore is.
+    fn claim(&mut self, ticket: u32) -> Result<u32, AccessError> {
+        let mut claim = Held {
+            vsec: self,
+            state: Hold::Claimed { ticket },
+        };
+        claim.vsec.put(SEMAPHORE, ticket)?;
+        let owner = claim.vsec.get(SEMAPHORE)?;
+        claim.state = Hold::Over;
+        Ok(owner)
     }
 
     fn select(&mut self, space: Space) -> Result<(), AccessError> {
@@ -209,22 +223,52 @@ impl Vsec {
     }
 }
 
+/// How far a hold of the semaphore has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Hold {
+    /// The ticket may have been written; whose the semaphore is was not read yet.
+    Claimed { ticket: u32 },
+    /// It is ours.
+    Owned,
+    /// It is given back, or was never ours.
+    Over,
+}
+
 /// A hold of the capability's semaphore, given back on every way out.
 #[derive(Debug)]
-struct Held<'a>(&'a mut Vsec);
+struct Held<'a> {
+    vsec: &'a mut Vsec,
+    state: Hold,
+}
 
 impl Held<'_> {
     fn run(&mut self, space: Space, words: &mut [Word]) -> Result<(), AccessError> {
-        self.0.select(space)?;
-        words.iter_mut().try_for_each(|word| self.0.perform(word))
+        self.vsec.select(space)?;
+        words
+            .iter_mut()
+            .try_for_each(|word| self.vsec.perform(word))
+    }
+
+    fn release(mut self) -> Result<(), AccessError> {
+        self.vsec.put(SEMAPHORE, 0)?;
+        self.state = Hold::Over;
+        Ok(())
     }
 }
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        // A card that does not take this write does not answer reads either,
-        // and the next access says so.
-        let _ = self.0.put(SEMAPHORE, 0);
+        let ours = match self.state {
+            Hold::Owned => true,
+            // Freeing somebody else's hold would be worse than keeping ours.
+            Hold::Claimed { ticket } => self.vsec.get(SEMAPHORE).is_ok_and(|owner| owner == ticket),
+            Hold::Over => false,
+        };
+        if ours {
+            // A card that does not take this write does not answer reads
+            // either, and the next access says so.
+            let _ = self.vsec.put(SEMAPHORE, 0);
+        }
     }
 }
 
@@ -246,7 +290,10 @@ impl Gateway for Vsec {
     }
 
     fn batch(&mut self, space: Space, words: &mut [Word]) -> Result<(), AccessError> {
-        self.take_semaphore()?.run(space, words)
+        let mut held = self.take_semaphore()?;
+        let outcome = held.run(space, words);
+        let released = held.release();
+        outcome.and(released)
     }
 
     fn gateway_semaphore(&mut self) -> Result<Option<u32>, AccessError> {

@@ -52,7 +52,7 @@ impl Context {
         Ok(Self {
             output: output_of(global),
             hwdb,
-            shelf: Shelf::open(Shelf::default_directory()?),
+            shelf: shelf_of(global)?,
             folders: StateFolders::from_environment(),
             host: Host::load(&root),
             root,
@@ -95,6 +95,20 @@ impl Context {
         } else {
             Ok(scan(&self.root, &self.hwdb)?)
         }
+    }
+}
+
+/// The shelf of virtual cards. Who works on real cards only needs no place for it,
+/// as a service without HOME.
+fn shelf_of(global: &GlobalArgs) -> Result<Shelf, Failure> {
+    let needed = global
+        .device
+        .iter()
+        .any(|selector| matches!(selector, Selector::Sim(_)));
+    match Shelf::default_directory() {
+        Ok(directory) => Ok(Shelf::open(directory)),
+        Err(_) if !needed => Ok(Shelf::memory()),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The one error type at the border: what failed, why, and what to do next.
 
 use std::error::Error;
+use std::io;
 
 use serde::Serialize;
 
@@ -65,6 +66,13 @@ impl Failure {
             state: Vec::new(),
             hints: Vec::new(),
         }
+    }
+
+    /// An answer that cannot be written to stdout.
+    pub(super) fn unwritten(error: &io::Error) -> Self {
+        let mut failure = Self::message(ExitCode::Failed, "the answer cannot be written to stdout");
+        failure.messages.push(error.to_string());
+        failure.hint("make room where stdout goes to, then run this again")
     }
 
     /// The same with a hint.

@@ -45,16 +45,30 @@ impl From<ScanError> for Failure {
 
 impl From<SimError> for Failure {
     fn from(error: SimError) -> Self {
-        let unknown = matches!(
-            error,
-            SimError::BadName { .. } | SimError::NoSuchCard { .. } | SimError::NoSuchProfile { .. }
-        );
-        let code = if unknown {
-            ExitCode::NoSuchDevice
-        } else {
-            ExitCode::Failed
+        let hint = sim_hint(&error);
+        let code = match error {
+            SimError::NoSuchCard { .. } | SimError::NoSuchProfile { .. } => ExitCode::NoSuchDevice,
+            SimError::BadName { .. } => ExitCode::Usage,
+            _ => ExitCode::Failed,
         };
-        Self::new(code, &error).hint("`flexctl sim list` shows virtual cards and profiles")
+        Self::new(code, &error).hint(hint)
+    }
+}
+
+/// What to do about a virtual card that cannot be had.
+fn sim_hint(error: &SimError) -> String {
+    match error {
+        SimError::Exists { name } => {
+            format!("take another name, or throw it away with: flexctl sim remove {name}")
+        }
+        SimError::InUse { .. } => "wait for it to end, then run this again".to_owned(),
+        SimError::NoSuchSetting { name, .. } => {
+            format!("flexctl sim state {name} shows the settings that are set, with their data")
+        }
+        SimError::NoDirectory | SimError::Io { .. } => {
+            "FLEXCTL_SIM_DIR names another folder for virtual cards".to_owned()
+        }
+        _ => "`flexctl sim list` shows virtual cards and profiles".to_owned(),
     }
 }
 
@@ -133,10 +147,16 @@ pub(super) fn open_failure(error: &OpenError, situation: &Situation<'_>) -> Fail
         OpenError::Access { source, .. } => {
             access_hint(Failure::new(access_code(source), error), source, situation)
         }
-        OpenError::Sim { .. } => Failure::new(ExitCode::Failed, error)
-            .hint("`flexctl sim list` shows virtual cards and profiles"),
+        OpenError::Sim { source, .. } => {
+            Failure::new(ExitCode::Failed, error).hint(sim_hint(source))
+        }
         OpenError::Command(error) => command_failure(error, situation),
     }
+}
+
+/// A word of the card that cannot be reached.
+pub(super) fn access_failure(error: &AccessError, situation: &Situation<'_>) -> Failure {
+    access_hint(Failure::new(access_code(error), error), error, situation)
 }
 
 /// A command that failed.
@@ -188,8 +208,10 @@ fn access_hint(failure: Failure, error: &AccessError, situation: &Situation<'_>)
         AccessError::Gone { .. } => failure.hint(
             "power the host off and on; if it stays so, the card may be broken or not seated well",
         ),
-        AccessError::SemaphoreHeld { value, .. } => {
-            let failure = failure.hint(held_hint(*value));
+        AccessError::SemaphoreHeld {
+            semaphore, value, ..
+        } => {
+            let failure = failure.hint(held_hint(semaphore, *value));
             failure.hint(format!(
                 "when nothing else is at work on the card, free it with: flexctl doctor -d {card} --clear-semaphores"
             ))
@@ -266,8 +288,11 @@ pub(super) fn plan_failure(error: &PlanError) -> Failure {
 /// A plan that was not carried out.
 pub(super) fn apply_failure(error: &ApplyError, situation: &Situation<'_>) -> Failure {
     let mut failure = match error.failure.as_ref() {
-        ApplyFailure::ForeignChange { .. } => Failure::new(ExitCode::Refused, &error.failure)
-            .hint("another program is at work on this card; run this again when it is done"),
+        // What the others made of the card is not what it held before.
+        ApplyFailure::ForeignChange { .. } => {
+            return Failure::new(ExitCode::Refused, &error.failure)
+                .hint("flexctl wrote nothing; run this again when the other program is done");
+        }
         ApplyFailure::Command { source, .. } | ApplyFailure::Session { source, .. } => {
             let inner = command_failure(source, situation);
             Failure {

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 
 use clap::Parser;
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde::Serialize;
 
 use super::ExitCode;
@@ -10,7 +11,7 @@ use super::args::{Cli, Command};
 use super::commands;
 use super::context::{Context, output_of};
 use super::error::{Failure, FailureReport};
-use super::output::Output;
+use super::output::{CARE, Output, styled};
 
 /// A run that failed before it had an answer.
 #[derive(Debug, Serialize)]
@@ -22,18 +23,10 @@ struct ErrorReport {
 /// Runs flexctl with these arguments, the first being the program's name, and
 /// returns its exit code: an [`ExitCode`], or that of the command of `sim run`.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
-    let cli = match Cli::try_parse_from(arguments) {
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => {
-            // Help and version come this way too and are no errors.
-            let code = if error.use_stderr() {
-                ExitCode::Usage
-            } else {
-                ExitCode::Done
-            };
-            let _ = error.print();
-            return code as u8;
-        }
+        Err(error) => return usage(&error, &arguments) as u8,
     };
     let output = output_of(&cli.global);
     match dispatch(&cli) {
@@ -44,6 +37,54 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
         }
     }
 }
+
+/// Says what is wrong with the arguments. Help and version come this way too and
+/// are no errors.
+fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    let is_help = error.kind() == ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand;
+    if !error.use_stderr() || is_help {
+        let _ = error.print();
+        return if is_help {
+            ExitCode::Usage
+        } else {
+            ExitCode::Done
+        };
+    }
+    let hint = match error.get(ContextKind::InvalidArg) {
+        Some(ContextValue::String(argument)) if argument.starts_with("--device") => {
+            "a card is named as 04:00.0, mlx5_0, net:eth4, sim:connectx-4 or all; `flexctl list` shows cards"
+        }
+        _ => "--help after the command tells how it is used",
+    };
+    // clap's last paragraph says where the help is, in its own words.
+    let text = error.render().ansi().to_string();
+    let text = text
+        .rfind("\n\nFor more information")
+        .map_or(text.as_str(), |at| &text[..at]);
+    Output::line(text.trim_end());
+    Output::line(format_args!("{} {hint}", styled(CARE, "hint:")));
+    let json = arguments
+        .iter()
+        .take_while(|argument| *argument != "--")
+        .any(|argument| argument == "--json");
+    if json {
+        let plain = error.render().to_string();
+        let first = plain.split("\n\n").next().unwrap_or_default();
+        let words: Vec<&str> = first.lines().map(str::trim).collect();
+        let message = words.join(" ");
+        let message = message.strip_prefix("error: ").unwrap_or(&message);
+        let failure = Failure::message(ExitCode::Usage, message).hint(hint);
+        document(JSON_ONLY, &failure);
+    }
+    ExitCode::Usage
+}
+
+/// Before the arguments are understood, this much of them is.
+const JSON_ONLY: Output = Output {
+    json: true,
+    quiet: false,
+    verbose: false,
+};
 
 fn dispatch(cli: &Cli) -> Result<u8, Failure> {
     let global = &cli.global;
@@ -63,11 +104,15 @@ fn dispatch(cli: &Cli) -> Result<u8, Failure> {
 fn report(output: Output, failure: &Failure) {
     failure.print();
     if output.json {
-        let document = ErrorReport {
-            schema: "flexctl.error/1",
-            error: failure.report(),
-        };
-        // The message is on stderr already.
-        let _ = output.document(&document);
+        document(output, failure);
     }
+}
+
+fn document(output: Output, failure: &Failure) {
+    let document = ErrorReport {
+        schema: "flexctl.error/1",
+        error: failure.report(),
+    };
+    // The message is on stderr already.
+    let _ = output.document(&document);
 }

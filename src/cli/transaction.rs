@@ -52,12 +52,7 @@ pub(super) fn change_card(ctx: &Context, card: &Card, wish: Wish) -> (ChangeRepo
     let code = match change(ctx, card, wish, &mut report) {
         Ok(code) => code,
         Err(failure) => {
-            if !ctx.output.json {
-                // Keep the failure apart from what was said of the card before.
-                failure.print();
-            } else if !ctx.output.quiet {
-                failure.print();
-            }
+            failure.print();
             report.error = Some(failure.report());
             failure.code
         }
@@ -81,7 +76,7 @@ fn change(
         .map_err(|error| open_failure(&error, &situation))?;
     for firmware in &open.firmwares {
         ctx.output.detail(format_args!(
-            "{}: through the {}",
+            "{}: way in: {}",
             firmware.address(),
             firmware.gateway().name()
         ));
@@ -141,8 +136,8 @@ fn change(
     say(
         ctx,
         &format!(
-            "{} takes effect at the next boot {}",
-            styled(GOOD, "written and read back."),
+            "{}, takes effect at the next boot {}",
+            styled(GOOD, "written and read back"),
             styled(
                 DIM,
                 format_args!("(values of before: {})", journal.backup_path().display())
@@ -328,7 +323,7 @@ fn print_plan(ctx: &Context, card: &Card, report: &ChangeReport) -> Result<(), F
     text.push_str(&obstacle_lines(report));
     ctx.output
         .answer(&text)
-        .map_err(|error| Failure::new(ExitCode::Failed, &error))
+        .map_err(|error| Failure::unwritten(&error))
 }
 
 /// One line an obstacle; what all ports share is said once.
@@ -368,7 +363,7 @@ fn say(ctx: &Context, line: &str) -> Result<(), Failure> {
     }
     ctx.output
         .answer(&format!("  {line}\n"))
-        .map_err(|error| Failure::new(ExitCode::Failed, &error))
+        .map_err(|error| Failure::unwritten(&error))
 }
 
 /// Whether somebody asked to stop.

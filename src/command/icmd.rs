@@ -88,6 +88,7 @@ impl Icmd {
             });
         }
         take_semaphore(self.gateway.as_mut()).map_err(wrap)?;
+        // From here on dropping the session gives it back.
         let mut session = Session {
             icmd: self,
             mailbox_bytes: 0,
@@ -112,14 +113,7 @@ fn take_semaphore(gateway: &mut dyn Gateway) -> Result<(), AccessError> {
     let patience = gateway.patience().clone();
     let mut wait = patience.wait();
     loop {
-        let mut words = [Word::write(SEMAPHORE, ticket), Word::read(SEMAPHORE)];
-        let outcome = gateway.batch(Space::Semaphore, &mut words);
-        let held_by = words[1].value();
-        if let Err(error) = outcome {
-            // The write may have reached the card before the answer was lost.
-            let _ = gateway.write(Space::Semaphore, SEMAPHORE, 0);
-            return Err(error);
-        }
+        let held_by = claim(gateway, ticket)?;
         if held_by == ticket {
             return Ok(());
         }
@@ -135,6 +129,40 @@ fn take_semaphore(gateway: &mut dyn Gateway) -> Result<(), AccessError> {
                 what: Semaphore::Icmd.title(),
             },
         })?;
+    }
+}
+
+/// Writes the ticket and reads back whose the semaphore is.
+fn claim(gateway: &mut dyn Gateway, ticket: u32) -> Result<u32, AccessError> {
+    let mut claim = Claim {
+        gateway,
+        ticket,
+        answered: false,
+    };
+    let mut words = [Word::write(SEMAPHORE, ticket), Word::read(SEMAPHORE)];
+    claim.gateway.batch(Space::Semaphore, &mut words)?;
+    claim.answered = true;
+    Ok(words[1].value())
+}
+
+/// A ticket that may have been written. If the answer got lost, the semaphore
+/// is looked at once more and freed when it is ours.
+struct Claim<'a> {
+    gateway: &'a mut dyn Gateway,
+    ticket: u32,
+    answered: bool,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if self.answered {
+            return;
+        }
+        let owner = self.gateway.read(Space::Semaphore, SEMAPHORE);
+        if owner.is_ok_and(|owner| owner == self.ticket) {
+            // On this way out another error is already on its way to the user.
+            let _ = self.gateway.write(Space::Semaphore, SEMAPHORE, 0);
+        }
     }
 }
 
@@ -267,10 +295,11 @@ impl Session<'_> {
     }
 
     fn release(&mut self) -> Result<(), AccessError> {
-        if !std::mem::take(&mut self.held) {
-            return Ok(());
+        if self.held {
+            self.icmd.gateway.write(Space::Semaphore, SEMAPHORE, 0)?;
+            self.held = false;
         }
-        self.icmd.gateway.write(Space::Semaphore, SEMAPHORE, 0)
+        Ok(())
     }
 }
 

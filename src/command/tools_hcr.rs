@@ -118,7 +118,7 @@ fn take_semaphore(gateway: &mut dyn Gateway) -> Result<(), AccessError> {
     let patience = gateway.patience().clone();
     let mut wait = patience.wait();
     loop {
-        let value = gateway.read(Space::Cr, SEMAPHORE)?;
+        let value = claim(gateway)?;
         if value == 0 {
             return Ok(());
         }
@@ -140,6 +140,38 @@ fn take_semaphore(gateway: &mut dyn Gateway) -> Result<(), AccessError> {
                 what: Semaphore::ToolsHcr.title(),
             },
         })?;
+    }
+}
+
+/// Reads the semaphore; 0 means that it is ours now.
+fn claim(gateway: &mut dyn Gateway) -> Result<u32, AccessError> {
+    let mut claim = Claim {
+        gateway,
+        words: [Word::Read {
+            address: SEMAPHORE,
+            value: u32::MAX,
+        }],
+        answered: false,
+    };
+    let Claim { gateway, words, .. } = &mut claim;
+    gateway.batch(Space::Cr, words)?;
+    claim.answered = true;
+    Ok(claim.words[0].value())
+}
+
+/// A read that may have taken the semaphore although the way failed after it.
+struct Claim<'a> {
+    gateway: &'a mut dyn Gateway,
+    words: [Word; 1],
+    answered: bool,
+}
+
+impl Drop for Claim<'_> {
+    fn drop(&mut self) {
+        if !self.answered && self.words[0].value() == 0 {
+            // On this way out another error is already on its way to the user.
+            let _ = self.gateway.write(Space::Cr, SEMAPHORE, 0);
+        }
     }
 }
 
@@ -432,10 +464,11 @@ impl Session<'_> {
     }
 
     fn release(&mut self) -> Result<(), AccessError> {
-        if !std::mem::take(&mut self.held) {
-            return Ok(());
+        if self.held {
+            self.hcr.gateway.write(Space::Cr, SEMAPHORE, 0)?;
+            self.held = false;
         }
-        self.hcr.gateway.write(Space::Cr, SEMAPHORE, 0)
+        Ok(())
     }
 }
 

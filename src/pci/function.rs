@@ -59,6 +59,12 @@ pub trait Function: Send + fmt::Debug {
     /// not show it: then nobody can tell what is in it.
     fn read_option_rom(&mut self) -> Result<Vec<u8>, FunctionError>;
 
+    /// Whether programs other than flexctl can reach the function, so that their
+    /// locks must be taken. Only a virtual card in this process is out of reach.
+    fn is_shared(&self) -> bool {
+        true
+    }
+
     /// Reads an aligned config dword (little-endian).
     ///
     /// # Errors

@@ -14,6 +14,7 @@
 //! | `corrupt-write@K` | the K-th settings write answers ok and stores something else |
 //! | `foreign-change@K` | another program changes the setting just before the K-th command reaches it |
 //! | `kill@K` | the program that talks to the card is killed (SIGKILL) as it makes the K-th access |
+//! | `interrupt@K` | the same program gets SIGINT as it makes the K-th access, which is answered |
 //!
 //! K counts from 1, and from the moment the plan is set. An access is one read
 //! or write of config space or a BAR; a command is one that firmware executes
@@ -104,9 +105,14 @@ pub enum Fault {
         /// Which access, from 1.
         at: u64,
     },
+    /// The program that makes this access is asked to stop.
+    Interrupt {
+        /// Which access, from 1.
+        at: u64,
+    },
 }
 
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 11] = [
     "stuck-busy",
     "hold-semaphore",
     "status",
@@ -117,6 +123,7 @@ const NAMES: [&str; 10] = [
     "corrupt-write",
     "foreign-change",
     "kill",
+    "interrupt",
 ];
 
 /// A text that is not a fault.
@@ -223,6 +230,7 @@ impl FromStr for Fault {
             "corrupt-write" => Self::CorruptWrite { at: count()? },
             "foreign-change" => Self::ForeignChange { at: count()? },
             "kill" => Self::Kill { at: count()? },
+            "interrupt" => Self::Interrupt { at: count()? },
             _ => {
                 return Err(ParseFaultError::Unknown {
                     name: name.to_owned(),
@@ -256,6 +264,7 @@ impl fmt::Display for Fault {
             Self::CorruptWrite { at } => write!(f, "corrupt-write@{at}"),
             Self::ForeignChange { at } => write!(f, "foreign-change@{at}"),
             Self::Kill { at } => write!(f, "kill@{at}"),
+            Self::Interrupt { at } => write!(f, "interrupt@{at}"),
         }
     }
 }
@@ -314,7 +323,7 @@ mod tests {
     fn a_plan_is_printed_as_it_was_typed() {
         let text = "stuck-busy,stuck-busy@2,hold-semaphore=icmd,status=0x22@3,status=0x08,\
                     all-ones@120,power-cut-access@7,power-cut@2,lost-write@1,corrupt-write@1,\
-                    foreign-change@4,kill@9";
+                    foreign-change@4,kill@9,interrupt@8";
         assert_eq!(text.parse::<FaultPlan>().unwrap().to_string(), text);
         assert_eq!("".parse::<FaultPlan>().unwrap(), FaultPlan::default());
         assert_eq!(
@@ -330,7 +339,7 @@ mod tests {
     fn says_what_is_wrong_with_a_fault() {
         let said = |text: &str| text.parse::<FaultPlan>().unwrap_err().to_string();
         insta::assert_snapshot!(said("stuck-bsy"), @"no fault is called `stuck-bsy`, did you mean `stuck-busy`?");
-        insta::assert_snapshot!(said("gremlins"), @"no fault is called `gremlins` (there are stuck-busy, hold-semaphore, status, all-ones, power-cut-access, power-cut, lost-write, corrupt-write, foreign-change, kill)");
+        insta::assert_snapshot!(said("gremlins"), @"no fault is called `gremlins` (there are stuck-busy, hold-semaphore, status, all-ones, power-cut-access, power-cut, lost-write, corrupt-write, foreign-change, kill, interrupt)");
         insta::assert_snapshot!(said("power-cut"), @"`power-cut` needs a count from 1, as in `power-cut@3`");
         insta::assert_snapshot!(said("power-cut@0"), @"`power-cut@0`: what follows `@` is not a count from 1");
         insta::assert_snapshot!(said("hold-semaphore=flash"), @"`hold-semaphore=flash`: expected =vsec, =icmd or =hcr");

@@ -70,11 +70,13 @@ impl Firmware {
             self.live.gone = true;
             self.dirty = true;
         }
-        if self.state.faults.kills(&self.live.progress) {
+        if let Some(signal) = self.state.faults.signal(&self.live.progress) {
             self.save_live();
-            // A caller that is gone already needs no killing.
-            let _ = kill_process(self.caller.unwrap_or_else(getpid), Signal::KILL);
-            return false;
+            // A caller that is gone already needs no signal.
+            let _ = kill_process(self.caller.unwrap_or_else(getpid), signal);
+            if signal == Signal::KILL {
+                return false;
+            }
         }
         !self.live.gone
     }

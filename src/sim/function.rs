@@ -79,6 +79,10 @@ impl Function for CardFunction {
         self.address
     }
 
+    fn is_shared(&self) -> bool {
+        false
+    }
+
     fn read_config(&mut self, offset: u16, data: &mut [u8]) -> Result<(), FunctionError> {
         let mut board = self.board();
         self.check_config(&board, offset, data.len())?;

@@ -1,5 +1,7 @@
 //! A fault plan at work: which fault strikes at which moment.
 
+use rustix::process::Signal;
+
 use super::faults::{Fault, FaultPlan};
 use super::live::Progress;
 
@@ -28,11 +30,13 @@ impl FaultPlan {
         })
     }
 
-    /// Whether the program that makes the access just counted is killed.
-    pub(crate) fn kills(&self, progress: &Progress) -> bool {
-        self.faults
-            .iter()
-            .any(|fault| matches!(fault, Fault::Kill { at } if *at == progress.accesses))
+    /// The signal that the program gets which makes the access just counted.
+    pub(crate) fn signal(&self, progress: &Progress) -> Option<Signal> {
+        self.faults.iter().find_map(|fault| match fault {
+            Fault::Kill { at } if *at == progress.accesses => Some(Signal::KILL),
+            Fault::Interrupt { at } if *at == progress.accesses => Some(Signal::INT),
+            _ => None,
+        })
     }
 
     /// Counts a command and says what becomes of it.

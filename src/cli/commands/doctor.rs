@@ -8,15 +8,16 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::access::{AccessError, Patience};
-use crate::command::{Firmware, Semaphore, SemaphoreState};
-use crate::device::{Card, CardLock, Journal, OpenCard, Origin};
+use crate::command::{CommandError, Firmware, Semaphore, SemaphoreState};
+use crate::device::{Card, CardKind, CardLock, Journal, OpenCard, Origin};
 use crate::pci::{BootMode, Lockdown};
+use crate::settings::read_identity;
 
 use super::super::ExitCode;
 use super::super::confirm::{Answer, ask};
 use super::super::context::Context;
 use super::super::error::Failure;
-use super::super::failure_hints::{Situation, open_failure};
+use super::super::failure_hints::{Situation, access_failure, command_failure, open_failure};
 use super::super::output::{BAD, CARE, DIM, GOOD, TITLE, styled};
 use super::super::semaphore_hints::{held_hint, holder_runs};
 
@@ -108,7 +109,7 @@ pub(in crate::cli) fn doctor(args: &DoctorArgs, ctx: &Context) -> Result<ExitCod
     } else {
         ctx.output.answer(&human(&checks))
     };
-    printed.map_err(|error| Failure::new(ExitCode::Failed, &error))?;
+    printed.map_err(|error| Failure::unwritten(&error))?;
     Ok(code)
 }
 
@@ -202,27 +203,31 @@ fn card_checks(
     checks: &mut Vec<Check>,
 ) -> Result<(), Failure> {
     let about = card.selector();
+    let situation = Situation::of(&ctx.host, card);
     for info in &card.functions {
         for gap in &info.unreadable {
             let text = format!("{}: {}: {}", info.address, gap.what, gap.reason);
             checks.push(check(&about, "attributes", State::Note, text));
         }
     }
+    if card.supported().is_none() && !ctx.has_selectors() && !waits_for_flash(card) {
+        // One among others on this host, and nothing that flexctl is asked to work on.
+        checks.push(check(
+            &about,
+            "support",
+            State::Note,
+            format!("{}: flexctl does not work on it", card.model()),
+        ));
+        return Ok(());
+    }
     let drivers: Vec<&str> = card
         .functions
         .iter()
         .filter_map(|info| info.driver.as_deref())
         .collect();
-    checks.push(match (drivers.first(), &card.origin) {
-        (Some(driver), _) => check(&about, "driver", State::Ok, format!("{driver} is bound")),
-        (None, Origin::Simulated(_)) => check(&about, "driver", State::Ok, "virtual card, no driver"),
-        (None, Origin::Host) => check(
-            &about,
-            "driver",
-            State::Note,
-            "no driver is bound: interfaces and MACs are unknown, settings can be reached all the same",
-        ),
-    });
+    if card.supported().is_some() {
+        checks.push(driver_check(&about, drivers.first().copied(), card));
+    }
     if let Some(record) = Journal::of(&ctx.folders, card).unfinished()? {
         checks.push(Check {
             hints: vec![format!("flexctl show -d {about} tells what the card holds; run the change again to finish it")],
@@ -245,35 +250,59 @@ fn card_checks(
     match OpenCard::open(card, &ctx.hwdb, &ctx.root, &ctx.shelf, &patience) {
         Ok(mut open) => {
             for firmware in &mut open.firmwares {
-                firmware_checks(args, ctx, &about, firmware, checks)?;
+                firmware_checks(args, ctx, &situation, firmware, checks)?;
             }
         }
         Err(error) => {
-            let failure = open_failure(&error, &Situation::of(&ctx.host, card));
-            checks.push(Check {
-                hints: failure.hints.clone(),
-                code: failure.code,
-                ..check(&about, "access", State::Bad, failure.messages.join(": "))
-            });
+            let failure = open_failure(&error, &situation);
+            checks.push(failed_check(&about, "access", &failure));
         }
     }
     Ok(())
 }
 
+fn waits_for_flash(card: &Card) -> bool {
+    matches!(card.kind, CardKind::FlashRecovery(_))
+}
+
+fn driver_check(about: &str, driver: Option<&str>, card: &Card) -> Check {
+    match (driver, &card.origin) {
+        (Some(driver), _) => check(about, "driver", State::Ok, format!("{driver} is bound")),
+        (None, Origin::Simulated(_)) => {
+            check(about, "driver", State::Ok, "virtual card, no driver")
+        }
+        (None, Origin::Host) => check(
+            about,
+            "driver",
+            State::Note,
+            "no driver is bound: interfaces and MACs are unknown, settings can be reached all the same",
+        ),
+    }
+}
+
+fn failed_check(about: &str, what: &str, failure: &Failure) -> Check {
+    Check {
+        hints: failure.hints.clone(),
+        code: failure.code,
+        ..check(about, what, State::Bad, failure.messages.join(": "))
+    }
+}
+
 fn firmware_checks(
     args: &DoctorArgs,
     ctx: &Context,
-    about: &str,
+    situation: &Situation<'_>,
     firmware: &mut Firmware,
     checks: &mut Vec<Check>,
 ) -> Result<(), Failure> {
+    let about = situation.card.as_str();
     let address = firmware.address();
     let way = firmware.gateway().name();
     checks.push(check(
         about,
         "access",
         State::Ok,
-        format!("{address}: through the {way}"),
+        format!("{address}: way in: {way}"),
     ));
     // The second look goes through what the first one is about.
     let looks: [Look; 2] = [look_at_gateway, look_at_firmware];
@@ -282,24 +311,39 @@ fn firmware_checks(
             Ok(Some(held)) => held,
             Ok(None) => continue,
             Err(error) => {
-                checks.push(Check {
-                    code: ExitCode::CardError,
-                    ..check(about, "semaphores", State::Bad, error.to_string())
-                });
-                break;
+                let failure = access_failure(&error, situation);
+                checks.push(failed_check(about, "semaphores", &failure));
+                return Ok(());
             }
         };
         let held = if args.clear_semaphores {
-            clear(args, ctx, about, firmware, held, look)?
+            clear(args, ctx, situation, firmware, held, look)?
         } else {
             held
         };
         checks.push(semaphore_check(about, firmware, held));
         if held.value.is_some() {
-            break;
+            // What lies behind a held semaphore cannot be looked at.
+            return Ok(());
         }
     }
+    checks.push(match ask_firmware(firmware) {
+        Ok(()) => check(
+            about,
+            "firmware",
+            State::Ok,
+            format!("{address}: answers commands"),
+        ),
+        Err(error) => failed_check(about, "firmware", &command_failure(&error, situation)),
+    });
     Ok(())
+}
+
+/// Free semaphores do not tell whether anybody is at home: one command does.
+fn ask_firmware(firmware: &mut Firmware) -> Result<(), CommandError> {
+    let mut session = firmware.session()?;
+    read_identity(&mut session)?;
+    session.end()
 }
 
 fn semaphore_check(about: &str, firmware: &Firmware, held: Held) -> Check {
@@ -313,7 +357,7 @@ fn semaphore_check(about: &str, firmware: &Firmware, held: Held) -> Check {
         ),
         Some(value) => Check {
             hints: vec![
-                held_hint(value),
+                held_hint(held.title, value),
                 format!(
                     "when nothing else is at work on the card: flexctl doctor -d {about} --clear-semaphores"
                 ),
@@ -372,22 +416,23 @@ fn look_at_firmware(firmware: &mut Firmware) -> Result<Option<Held>, AccessError
 fn clear(
     args: &DoctorArgs,
     ctx: &Context,
-    about: &str,
+    situation: &Situation<'_>,
     firmware: &mut Firmware,
     held: Held,
     look: Look,
 ) -> Result<Held, Failure> {
+    let about = situation.card.as_str();
     let Some(value) = held.value else {
         return Ok(held);
     };
-    let failed = |error: AccessError| Failure::new(ExitCode::CardError, &error);
+    let failed = |error: AccessError| access_failure(&error, situation);
     // Only the ICMD semaphore carries a process id.
     if held.which == Which::Firmware(Semaphore::Icmd) && holder_runs(value) {
         return Err(Failure::message(
             ExitCode::Refused,
             format!("{about}: the {} is in use", held.title),
         )
-        .hint(held_hint(value)));
+        .hint(held_hint(held.title, value)));
     }
     thread::sleep(STILL);
     let now = look(firmware).map_err(failed)?.unwrap_or(held);

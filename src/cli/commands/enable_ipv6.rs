@@ -112,7 +112,7 @@ pub(super) fn change_cards(
                 schema,
                 cards: reports,
             })
-            .map_err(|error| Failure::new(ExitCode::Failed, &error))?;
+            .map_err(|error| Failure::unwritten(&error))?;
     }
     Ok(ExitCode::of_all(&codes))
 }

@@ -49,6 +49,7 @@ pub(in crate::cli) fn list(args: &ListArgs, ctx: &Context) -> Result<ExitCode, F
     };
     let mut reports = Vec::with_capacity(cards.len());
     let mut codes = Vec::new();
+    let mut failures = Vec::new();
     for (card, answer) in cards.iter().zip(answers) {
         let report = CardReport::listed(card);
         reports.push(match answer {
@@ -59,10 +60,9 @@ pub(in crate::cli) fn list(args: &ListArgs, ctx: &Context) -> Result<ExitCode, F
             }
             Some(Err(failure)) => {
                 codes.push(failure.code);
-                CardReport {
-                    error: Some(failure.report()),
-                    ..report
-                }
+                let error = Some(failure.report());
+                failures.push(failure);
+                CardReport { error, ..report }
             }
         });
     }
@@ -77,6 +77,9 @@ pub(in crate::cli) fn list(args: &ListArgs, ctx: &Context) -> Result<ExitCode, F
         for report in &reports {
             explain(ctx.output, report);
         }
+    }
+    for failure in &failures {
+        failure.print();
     }
     if cards.is_empty() {
         let failure = Failure::message(
@@ -97,7 +100,7 @@ pub(in crate::cli) fn list(args: &ListArgs, ctx: &Context) -> Result<ExitCode, F
 }
 
 fn print(outcome: std::io::Result<()>) -> Result<(), Failure> {
-    outcome.map_err(|error| Failure::new(ExitCode::Failed, &error))
+    outcome.map_err(|error| Failure::unwritten(&error))
 }
 
 /// A card's report with what it said.
@@ -137,9 +140,9 @@ fn human(reports: &[CardReport], args: &ListArgs) -> String {
         if args.no_open || report.ports.is_empty() {
             rows.push(closed_row(report, args.no_open));
         } else {
-            port_rows(report, &mut rows);
+            port_rows(report, args.rom, &mut rows);
         }
-        rows.extend(virtual_row(report));
+        rows.extend(virtual_row(report, head.len()));
     }
     table("", &rows)
 }
@@ -184,7 +187,7 @@ fn closed_row(report: &CardReport, no_open: bool) -> String {
     format!("{start}\t-\t-\t{}\t{state}", or_dash(&nets.join(",")))
 }
 
-fn port_rows(report: &CardReport, rows: &mut Vec<String>) {
+fn port_rows(report: &CardReport, with_rom: bool, rows: &mut Vec<String>) {
     for (index, port) in report.ports.iter().enumerate() {
         let start = if index == 0 {
             format!(
@@ -196,8 +199,10 @@ fn port_rows(report: &CardReport, rows: &mut Vec<String>) {
         } else {
             "\t\t".to_owned()
         };
+        // Every row has every cell, or the columns below it would not line up.
         let rom = match &report.rom {
             Some(rom) if index == 0 => format!("\t{}", rom.text()),
+            _ if with_rom => "\t".to_owned(),
             _ => String::new(),
         };
         rows.push(format!(
@@ -229,33 +234,30 @@ pub(super) fn ipv6_state(port: &PortReport) -> String {
     }
 }
 
-fn virtual_row(report: &CardReport) -> Option<String> {
+/// The virtual functions, in the last column, where long words widen nothing.
+fn virtual_row(report: &CardReport, columns: usize) -> Option<String> {
     let (first, last) = (
         report.virtual_functions.first()?,
         report.virtual_functions.last()?,
     );
-    Some(if first == last {
-        format!(
-            "\t{}",
-            styled(DIM, format_args!("virtual function {first}"))
-        )
+    let words = if first == last {
+        format!("virtual function {first}")
     } else {
         let count = report.virtual_functions.len();
-        format!(
-            "\t{}",
-            styled(
-                DIM,
-                format_args!("{count} virtual functions {first} to {last}")
-            )
-        )
-    })
+        format!("{count} virtual functions {first} to {last}")
+    };
+    Some(format!(
+        "{}{}",
+        "\t".repeat(columns - 1),
+        styled(DIM, words)
+    ))
 }
 
 fn or_dash(text: &str) -> &str {
     if text.is_empty() { "-" } else { text }
 }
 
-/// What does not fit into a row: why something is missing, and what to do.
+/// What does not fit into a row: why something is missing.
 fn explain(output: Output, report: &CardReport) {
     for function in &report.functions {
         for gap in &function.unreadable {
@@ -263,12 +265,6 @@ fn explain(output: Output, report: &CardReport) {
                 "{}: {}: {}",
                 function.address, gap.what, gap.reason
             ));
-        }
-    }
-    if let Some(error) = &report.error {
-        output.status(format_args!("{}: {}", report.selector, error.message));
-        for hint in &error.hints {
-            output.status(format_args!("  hint: {hint}"));
         }
     }
 }

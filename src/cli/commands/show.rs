@@ -68,7 +68,7 @@ pub(in crate::cli) fn show(_args: &ShowArgs, ctx: &Context) -> Result<ExitCode, 
             let text = human(&card, &report, unfinished.as_ref(), ctx);
             ctx.output
                 .answer(&text)
-                .map_err(|error| Failure::new(ExitCode::Failed, &error))?;
+                .map_err(|error| Failure::unwritten(&error))?;
         }
         shown.push(ShownCard {
             card: report,
@@ -84,7 +84,7 @@ pub(in crate::cli) fn show(_args: &ShowArgs, ctx: &Context) -> Result<ExitCode, 
                 },
                 cards: shown,
             })
-            .map_err(|error| Failure::new(ExitCode::Failed, &error))?;
+            .map_err(|error| Failure::unwritten(&error))?;
     }
     Ok(ExitCode::of_all(&codes))
 }
@@ -182,7 +182,7 @@ fn port_text(card: &Card, port: &PortReport) -> String {
     let mut place = vec![port.function.clone()];
     place.extend(port.interfaces.iter().cloned());
     let mut text = format!(
-        "\n  {} {} IPv6 boot is {}\n",
+        "\n  {} {} IPv6 boot: {}\n",
         styled(TITLE, format_args!("port {}", port.port)),
         styled(DIM, format_args!("({})", place.join(", "))),
         ipv6_state(port)

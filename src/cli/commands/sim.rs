@@ -116,7 +116,7 @@ struct RunArgs {
 ///   power-cut-access@K            power fails at the K-th access
 ///   lost-write@K, corrupt-write@K a settings write is not stored, or wrongly
 ///   foreign-change@K              another program changes the setting first
-///   kill@K                        the program at the card is killed (SIGKILL)
+///   kill@K, interrupt@K           the program at the card gets SIGKILL or SIGINT
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 struct FaultArgs {
@@ -221,7 +221,9 @@ pub(in crate::cli) fn sim(args: &SimArgs, output: Output) -> Result<u8, Failure>
 /// Does not come back when it works.
 pub(in crate::cli) fn sim_exec(args: &SimExecArgs) -> u8 {
     let error = exec_child(&args.command);
-    Failure::new(ExitCode::Failed, &error).print();
+    Failure::new(ExitCode::Failed, &error)
+        .hint("is it installed, and spelled like that?")
+        .print();
     error.exit_code()
 }
 
@@ -252,6 +254,7 @@ fn run_command(args: &RunArgs, shelf: &Shelf) -> Result<u8, Failure> {
                 ExitCode::Failed,
                 format!("cannot write `{}`: {error}", path.display()),
             )
+            .hint("--stats needs a file in a folder that is there")
         })?;
     }
     Ok(code)
@@ -427,5 +430,5 @@ fn number(text: &str) -> Result<u32, String> {
 }
 
 fn printed(outcome: std::io::Result<()>) -> Result<(), Failure> {
-    outcome.map_err(|error| Failure::new(ExitCode::Failed, &error))
+    outcome.map_err(|error| Failure::unwritten(&error))
 }

@@ -402,6 +402,19 @@ fn doctor_frees_every_semaphore_that_a_dead_program_left() {
 }
 
 #[test]
+fn a_value_that_is_no_process_number_is_not_taken_for_one() {
+    ring!();
+    // Held, the tools semaphore reads as 1, and the gateway's is a ticket.
+    for semaphore in ["hcr", "gateway"] {
+        let script = after_a_death(semaphore, "flexctl enable-ipv6 --yes");
+        let outcome = among_unchecked(BOTH, &script);
+        assert_eq!(outcome.code, 8, "{outcome:?}");
+        outcome.mentions(&["is held (value"]);
+        assert!(!outcome.complained.contains("process"), "{outcome:#?}");
+    }
+}
+
+#[test]
 fn killed_at_any_moment_it_leaves_old_or_new_and_can_be_run_again() {
     ring!();
     // Two seconds are what doctor looks at a semaphore that is held.

@@ -158,8 +158,8 @@ fn the_main_job_on_a_real_kernels_sysfs() {
     let doctor = &steps["doctor"];
     assert_eq!(doctor.code, 0, "{doctor:#?}");
     doctor.mentions("the kernel denies nothing");
-    doctor.mentions("0000:00:04.1: through the vendor capability");
-    doctor.mentions("0000:00:05.0: through the BAR0");
+    doctor.mentions("0000:00:04.1: way in: vendor capability");
+    doctor.mentions("0000:00:05.0: way in: BAR0");
 
     for name in ["nobody-lists", "nobody-enables"] {
         let step = &steps[name];
@@ -170,7 +170,7 @@ fn the_main_job_on_a_real_kernels_sysfs() {
 
     let enable = &steps["enable"];
     assert_eq!(enable.code, 0, "{enable:#?}");
-    enable.mentions("0000:00:05.0: through the BAR0");
+    enable.mentions("0000:00:05.0: way in: BAR0");
     enable.mentions("FlexBoot 3.4.151 is too old");
     assert_eq!(steps["again"].said.matches("nothing to do").count(), 2);
 

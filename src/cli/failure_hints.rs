@@ -264,7 +264,7 @@ pub(super) fn plan_failure(error: &PlanError) -> Failure {
         PlanError::NotOffered { .. } => Failure::new(ExitCode::Refused, error).hint(
             "the card's firmware is too old for this setting; update it with mstflint, then try again",
         ),
-        PlanError::Unreadable { status, .. } => {
+        PlanError::Unreadable { status, .. } | PlanError::CapabilityUnreadable { status, .. } => {
             let failure = Failure::new(ExitCode::CardError, error);
             match status {
                 Status::ConfigurationCorrupt => failure.hint(

@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use crate::device::{
     Card, CardLock, CardReading, Journal, OpenCard, Origin, Unfinished, read_rom_facts,
 };
+use crate::hwdb::Applies;
 use crate::settings::{
     Detail, IpMode, Plan, PortSettings, PxeBoot, Reserved, RomFacts, Stored, TlvKey, apply, goal,
     obstacles, plan, refuse_reserved,
@@ -160,7 +161,7 @@ fn carry_out(
         Ok(_) => Ok(journal.finish()?),
         Err(error) => {
             let failure = apply_failure(&error, &Situation::of(&ctx.host, card));
-            if error.nothing_changed() {
+            if error.nothing_written() {
                 journal.discard()?;
                 Err(failure)
             } else {
@@ -307,7 +308,15 @@ fn print_plan(ctx: &Context, card: &Card, report: &ChangeReport) -> Result<(), F
                 setting.from.clone()
             };
             let change = if setting.changes {
-                format!("{from} -> {}", styled(GOOD, &setting.to))
+                let when = match setting.applies {
+                    Applies::Boot => "from the next boot on",
+                    Applies::FirmwareReset => "after a reset of the firmware",
+                };
+                format!(
+                    "{from} -> {}\t{}",
+                    styled(GOOD, &setting.to),
+                    styled(DIM, when)
+                )
             } else {
                 format!("{from} {}", styled(DIM, "(stays)"))
             };
@@ -318,6 +327,15 @@ fn print_plan(ctx: &Context, card: &Card, report: &ChangeReport) -> Result<(), F
                 setting.name
             ));
         }
+    }
+    for port in report.ports.iter().filter(|port| port.settings.is_empty()) {
+        // Only switching off meets a card without the switch.
+        rows.push(format!(
+            "port {}\t{}\tIP_VER\t{}",
+            port.port,
+            port.interfaces.join(","),
+            styled(DIM, "not offered by this card, which boots over IPv4 only")
+        ));
     }
     text.push_str(&table("  ", &rows));
     text.push_str(&obstacle_lines(report));

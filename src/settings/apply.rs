@@ -4,7 +4,7 @@ use crate::command::{CommandError, Firmware, Session};
 use crate::pci::Bdf;
 
 use super::plan::{Plan, TlvWrite};
-use super::tlv_store::{self, Stored};
+use super::tlv_store::{self, Stored, TlvKey};
 use super::transaction::{holds_now, restore};
 
 /// What the card holds for a TLV after a transaction.
@@ -60,6 +60,8 @@ pub enum ApplyFailure {
         port: u8,
         /// The TLV, with the card's name for it.
         tlv: String,
+        /// The card's name for it.
+        key: TlvKey,
         /// What was read before.
         expected: Stored,
         /// What is there now.
@@ -120,6 +122,13 @@ pub struct ApplyError {
 }
 
 impl ApplyError {
+    /// Whether the card was left before the first write.
+    #[must_use]
+    pub fn nothing_written(&self) -> bool {
+        let foreign = matches!(*self.failure, ApplyFailure::ForeignChange { .. });
+        foreign || self.nothing_changed()
+    }
+
     /// Whether every TLV is as it was before.
     #[must_use]
     pub fn nothing_changed(&self) -> bool {
@@ -150,7 +159,25 @@ pub fn apply(firmwares: &mut [&mut Firmware], plan: &Plan) -> Result<Applied, Ap
             .collect(),
     };
     let mut sessions = open_sessions(firmwares, plan).map_err(untouched)?;
-    check_unchanged(&mut sessions, plan).map_err(untouched)?;
+    check_unchanged(&mut sessions, plan).map_err(|failure| {
+        let mut error = untouched(failure);
+        if let ApplyFailure::ForeignChange {
+            key,
+            function,
+            found,
+            ..
+        } = error.failure.as_ref()
+        {
+            let changed =
+                |tlv: &&mut TlvHolds| tlv.write.key == *key && tlv.write.function == *function;
+            error
+                .state
+                .iter_mut()
+                .filter(changed)
+                .for_each(|tlv| tlv.holds = Holds::Other(found.clone()));
+        }
+        error
+    })?;
     let mut tried = 0;
     let outcome = write_all(&mut sessions, plan, &mut tried);
     if let Err(failure) = outcome {
@@ -245,6 +272,7 @@ fn check_unchanged(sessions: &mut [Session<'_>], plan: &Plan) -> Result<(), Appl
                 function: write.function,
                 port: write.port,
                 tlv: title(write),
+                key: write.key,
                 expected: write.before.clone(),
                 found,
             });

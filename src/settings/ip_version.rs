@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{Assignment, PortSettings};
+use super::{Assignment, Availability, PortSettings};
 
 /// The setting behind it, on both generations.
 pub(super) const IP_VER: &str = "IP_VER";
@@ -113,7 +113,11 @@ pub fn goal(ports: &[&PortSettings], mode: IpMode, pxe: PxeBoot) -> Vec<Assignme
                 wish(OPTION_ROM, 1);
             }
         }
-        wish(IP_VER, mode.number());
+        // A card without the setting boots over IPv4 only, as wished.
+        let is_missing = matches!(settings.availability(IP_VER), Availability::Missing(_));
+        if mode.has_ipv6() || !is_missing {
+            wish(IP_VER, mode.number());
+        }
     }
     wishes
 }

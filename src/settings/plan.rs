@@ -132,6 +132,20 @@ pub enum PlanError {
         /// What is missing.
         missing: String,
     },
+    /// The card refused to say whether it offers the setting.
+    #[error(
+        "{function}: whether the card offers {setting} cannot be told: reading {what} was answered with: {status}"
+    )]
+    CapabilityUnreadable {
+        /// The function.
+        function: Bdf,
+        /// The setting.
+        setting: String,
+        /// What was read.
+        what: String,
+        /// What the card answered.
+        status: Status,
+    },
     /// The setting can only be read.
     #[error("{function}: {setting} can only be read: {reason}")]
     ReadOnly {
@@ -262,12 +276,24 @@ fn plan_one(
             setting: wish.setting.clone(),
         })?;
     let (field, reading) = (setting.field, setting.reading);
-    if let Availability::Missing(missing) = port.availability(&field.name) {
-        return Err(PlanError::NotOffered {
-            function: port.function,
-            setting: field.name.clone(),
-            missing,
-        });
+    let (function, name) = (port.function, field.name.clone());
+    match port.availability(&field.name) {
+        Availability::Offered => {}
+        Availability::Missing(missing) => {
+            return Err(PlanError::NotOffered {
+                function,
+                setting: name,
+                missing,
+            });
+        }
+        Availability::Refused { what, status } => {
+            return Err(PlanError::CapabilityUnreadable {
+                function,
+                setting: name,
+                what,
+                status,
+            });
+        }
     }
     if let Some(reason) = read_only(reading) {
         return Err(PlanError::ReadOnly {

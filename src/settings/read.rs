@@ -46,6 +46,13 @@ pub enum Availability {
     Offered,
     /// It does not: this is missing.
     Missing(String),
+    /// The card refused to say.
+    Refused {
+        /// What it was asked for.
+        what: String,
+        /// What it answered.
+        status: Status,
+    },
 }
 
 /// The boot settings of one port.
@@ -59,7 +66,8 @@ pub struct PortSettings {
     pub interface: FirmwareInterface,
     /// Its TLVs.
     pub tlvs: Vec<TlvReading>,
-    missing: Vec<(String, String)>,
+    /// Settings that are not simply offered.
+    restricted: Vec<(String, Availability)>,
 }
 
 /// A setting of a port with its field and values.
@@ -100,11 +108,11 @@ impl PortSettings {
     /// Whether the card offers this setting.
     #[must_use]
     pub fn availability(&self, name: &str) -> Availability {
-        self.missing
+        self.restricted
             .iter()
             .find(|(setting, _)| setting == name)
-            .map_or(Availability::Offered, |(_, what)| {
-                Availability::Missing(what.clone())
+            .map_or(Availability::Offered, |(_, availability)| {
+                availability.clone()
             })
     }
 
@@ -163,12 +171,13 @@ pub fn read_port(
 ) -> Result<PortSettings, CommandError> {
     let mut reader = Reader::new(session, port, detail)?;
     let mut tlvs = Vec::new();
-    let mut missing = Vec::new();
+    let mut restricted = Vec::new();
     for tlv in &file.tlv {
         let reading = reader.tlv(tlv)?;
         for field in &tlv.field {
-            if let Some(what) = reader.missing(&reading, field)? {
-                missing.push((field.name.clone(), what));
+            let availability = reader.availability(&reading, field)?;
+            if availability != Availability::Offered {
+                restricted.push((field.name.clone(), availability));
             }
         }
         tlvs.push(reading);
@@ -178,7 +187,7 @@ pub fn read_port(
         function: reader.session.address(),
         interface: reader.session.interface(),
         tlvs,
-        missing,
+        restricted,
     })
 }
 
@@ -201,7 +210,7 @@ struct Reader<'a, 'b> {
     offers: Mnvgc,
     global: Option<Result<DefParamsGlobal, Status>>,
     defaults: Option<Result<DefParamsPort, Status>>,
-    capabilities: Vec<(u32, Option<Vec<u8>>)>,
+    capabilities: Vec<(u32, Result<Stored, Status>)>,
 }
 
 impl<'a, 'b> Reader<'a, 'b> {
@@ -311,38 +320,36 @@ impl<'a, 'b> Reader<'a, 'b> {
         }))
     }
 
-    /// What is missing for a field, if anything.
-    fn missing(
+    /// Whether the card offers a field.
+    fn availability(
         &mut self,
         reading: &TlvReading,
         field: &Field,
-    ) -> Result<Option<String>, CommandError> {
+    ) -> Result<Availability, CommandError> {
         let Some(requirement) = &field.requires else {
-            return Ok(None);
+            return Ok(Availability::Offered);
         };
-        let missing = |name: &str, found: &str| Some(format!("{name} is {found}"));
         Ok(match requirement {
             Requirement::MnvqcVersion { at_least, name } => match reading.version {
-                Some(version) if version >= *at_least => None,
-                Some(version) => Some(format!(
+                Some(version) if version >= *at_least => Availability::Offered,
+                Some(version) => Availability::Missing(format!(
                     "{name} is needed, the firmware knows version {version}"
                 )),
-                None => missing(name, "not known to the firmware"),
+                None => Availability::Missing(format!("{name} is not known to the firmware")),
             },
             Requirement::CapabilityTlv {
                 tlv_type,
                 dword,
                 bit,
                 name,
-            } => {
-                let capability = self.capability_tlv(*tlv_type)?;
-                let word = capability.as_deref().map(|data| bit_of(data, *dword, *bit));
-                match word {
-                    Some(true) => None,
-                    Some(false) => missing(name, "0"),
-                    None => missing(name, "not known to the firmware"),
+            } => match self.capability_tlv(*tlv_type)? {
+                Ok(Stored::Set(data)) if bit_of(&data, *dword, *bit) => Availability::Offered,
+                Ok(Stored::Set(_)) => Availability::Missing(format!("{name} is 0")),
+                Ok(Stored::NotSet) => {
+                    Availability::Missing(format!("{name} is not known to the firmware"))
                 }
-            }
+                Err(status) => refused(name, status),
+            },
             Requirement::DefParamsGlobal { dword, bit, name } => {
                 let global = match &self.global {
                     Some(known) => known.clone(),
@@ -351,27 +358,45 @@ impl<'a, 'b> Reader<'a, 'b> {
                         self.global.insert(answer).clone()
                     }
                 };
+                let name = format!("{name} in QUERY_DEF_PARAMS");
                 match global {
-                    Ok(global) if global.bit(*dword, *bit) => None,
-                    Ok(_) => missing(&format!("{name} in QUERY_DEF_PARAMS"), "0"),
-                    Err(status) => Some(format!("QUERY_DEF_PARAMS was answered with: {status}")),
+                    Ok(global) if global.bit(*dword, *bit) => Availability::Offered,
+                    Ok(_) => Availability::Missing(format!("{name} is 0")),
+                    Err(status) => refused(&name, status),
                 }
             }
         })
     }
 
-    /// The data of a capability TLV; `None` when the firmware has none.
-    fn capability_tlv(&mut self, tlv_type: u32) -> Result<Option<Vec<u8>>, CommandError> {
+    /// What the card answers for a capability TLV.
+    fn capability_tlv(&mut self, tlv_type: u32) -> Result<Result<Stored, Status>, CommandError> {
         if let Some((_, known)) = self.capabilities.iter().find(|(key, _)| *key == tlv_type) {
             return Ok(known.clone());
         }
         let key = TlvKey::Mnvda(TypeDword(tlv_type));
-        let data = match answered(tlv_store::read(self.session, key, Which::Next, 4))? {
-            Ok(Stored::Set(data)) => Some(data),
-            Ok(Stored::NotSet) | Err(_) => None,
-        };
-        self.capabilities.push((tlv_type, data.clone()));
-        Ok(data)
+        let answer = answered(tlv_store::read(self.session, key, Which::Next, 4))?;
+        self.capabilities.push((tlv_type, answer.clone()));
+        Ok(answer)
+    }
+}
+
+/// A status by which a firmware says that it does not know what it was asked for
+/// is an answer; every other one leaves the question open.
+fn refused(name: &str, status: Status) -> Availability {
+    match status {
+        Status::BadOpcode
+        | Status::UnknownTlv
+        | Status::RegisterNotSupported
+        | Status::ClassNotSupported
+        | Status::MethodNotSupported
+        | Status::VersionNotSupported
+        | Status::BadParameter => {
+            Availability::Missing(format!("{name} is not known to the firmware ({status})"))
+        }
+        status => Availability::Refused {
+            what: name.to_owned(),
+            status,
+        },
     }
 }
 

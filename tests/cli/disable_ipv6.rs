@@ -16,12 +16,12 @@ fn brings_both_generations_back_to_ipv4() {
     exit 0
     --- stdout
     ConnectX-3 at sim:connectx-3
-      port 1  enp5s0    IP_VER  IPv6(1) -> IPv4(0)
-      port 2  enp5s0d1  IP_VER  IPv6(1) -> IPv4(0)
+      port 1  enp5s0    IP_VER  IPv6(1) -> IPv4(0)  from the next boot on
+      port 2  enp5s0d1  IP_VER  IPv6(1) -> IPv4(0)  from the next boot on
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-3.json)
     ConnectX-4 at sim:connectx-4
-      port 1  enp4s0f0np0  IP_VER  IPv6(1) -> IPv4(0)
-      port 2  enp4s0f1np1  IP_VER  IPv6(1) -> IPv4(0)
+      port 1  enp4s0f0np0  IP_VER  IPv6(1) -> IPv4(0)  from the next boot on
+      port 2  enp4s0f1np1  IP_VER  IPv6(1) -> IPv4(0)  from the next boot on
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-4.json)
     ");
     assert_eq!(place.tlv("connectx-3", "port1", "0x2001"), "0000000f");

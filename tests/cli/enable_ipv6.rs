@@ -15,8 +15,8 @@ fn switches_both_ports_of_a_connectx4() {
     exit 0
     --- stdout
     ConnectX-4 at sim:connectx-4
-      port 1  enp4s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp4s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-4.json)
     ");
     assert_eq!(
@@ -40,8 +40,8 @@ fn switches_both_ports_of_a_connectx3() {
     exit 0
     --- stdout
     ConnectX-3 at sim:connectx-3
-      port 1  enp5s0    IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp5s0d1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp5s0    IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp5s0d1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-3.json)
     ");
     assert_eq!(place.tlv("connectx-3", "port1", "0x2001"), "0000020f");
@@ -56,10 +56,10 @@ fn switches_the_only_port_of_single_port_cards() {
     exit 0
     --- stdout
     ConnectX-3 at sim:connectx-3-single-port
-      port 1  enp8s0  IP_VER  IPv4(0) (the card's default) -> IPv4_IPv6(2)
+      port 1  enp8s0  IP_VER  IPv4(0) (the card's default) -> IPv4_IPv6(2)  from the next boot on
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-3-single-port.json)
     ConnectX-4 at sim:connectx-4-single
-      port 1  enp11s0np0  IP_VER  IPv4(0) (the card's default) -> IPv4_IPv6(2)
+      port 1  enp11s0np0  IP_VER  IPv4(0) (the card's default) -> IPv4_IPv6(2)  from the next boot on
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-4-single.json)
     ");
     assert_eq!(place.tlv("connectx-3-single-port", "port2", "0x2001"), "-");
@@ -72,12 +72,12 @@ fn switches_pro_and_lx_cards() {
     exit 0
     --- stdout
     ConnectX-3 Pro at sim:connectx-3-pro
-      port 1  enp10s0    IP_VER  IPv4(0) (the card's default) -> IPv4_IPv6(2)
-      port 2  enp10s0d1  IP_VER  IPv4(0) (the card's default) -> IPv4_IPv6(2)
+      port 1  enp10s0    IP_VER  IPv4(0) (the card's default) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp10s0d1  IP_VER  IPv4(0) (the card's default) -> IPv4_IPv6(2)  from the next boot on
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-3-pro.json)
     ConnectX-4 Lx at sim:connectx-4-lx
-      port 1  enp17s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp17s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp17s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp17s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-4-lx.json)
     ");
 }
@@ -172,8 +172,8 @@ fn a_factory_card_keeps_its_defaults_for_everything_else() {
     exit 0
     --- stdout
     ConnectX-3 at sim:connectx-3-factory
-      port 1  enp6s0    IP_VER  IPv4(0) (the card's default) -> IPv4_IPv6(2)
-      port 2  enp6s0d1  IP_VER  IPv4(0) (the card's default) -> IPv4_IPv6(2)
+      port 1  enp6s0    IP_VER  IPv4(0) (the card's default) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp6s0d1  IP_VER  IPv4(0) (the card's default) -> IPv4_IPv6(2)  from the next boot on
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-3-factory.json)
     ");
     // The default link-up timeout of 20 (0x14) is written down beside the mode.
@@ -254,8 +254,8 @@ fn says_what_else_stands_in_the_way() {
     exit 0
     --- stdout
     ConnectX-3 at sim:connectx-3
-      port 1  enp5s0    IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp5s0d1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp5s0    IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp5s0d1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
       port 1: in the way: its boot protocol is None(0), not PXE: --with-pxe sets it
       port 1: in the way: its option ROM is switched off: --with-pxe switches it on
       dry run: nothing was written
@@ -280,16 +280,16 @@ fn with_pxe_sets_boot_protocol_and_option_rom_too() {
     exit 0
     --- stdout
     ConnectX-3 at sim:connectx-3
-      port 1  enp5s0    LEGACY_BOOT_PROTOCOL  None(0) -> PXE(1)
-      port 1  enp5s0    BOOT_OPTION_ROM_EN    False(0) -> True(1)
-      port 1  enp5s0    IP_VER                IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp5s0    LEGACY_BOOT_PROTOCOL  None(0) -> PXE(1)        from the next boot on
+      port 1  enp5s0    BOOT_OPTION_ROM_EN    False(0) -> True(1)      from the next boot on
+      port 1  enp5s0    IP_VER                IPv4(0) -> IPv4_IPv6(2)  from the next boot on
       port 2  enp5s0d1  BOOT_OPTION_ROM_EN    True(1) (stays)
-      port 2  enp5s0d1  IP_VER                IPv4(0) -> IPv4_IPv6(2)
+      port 2  enp5s0d1  IP_VER                IPv4(0) -> IPv4_IPv6(2)  from the next boot on
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-3.json)
     ConnectX-4 at sim:connectx-4
-      port 1  enp4s0f0np0  LEGACY_BOOT_PROTOCOL  None(0) -> PXE(1)
-      port 1  enp4s0f0np0  IP_VER                IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp4s0f1np1  IP_VER                IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp4s0f0np0  LEGACY_BOOT_PROTOCOL  None(0) -> PXE(1)        from the next boot on
+      port 1  enp4s0f0np0  IP_VER                IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp4s0f1np1  IP_VER                IPv4(0) -> IPv4_IPv6(2)  from the next boot on
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-4.json)
     ");
     assert_eq!(place.tlv("connectx-3", "port1", "0x2021"), "80010001");
@@ -337,8 +337,8 @@ fn a_reserved_value_is_not_written_over_unless_allowed() {
     exit 0
     --- stdout
     ConnectX-3 at sim:connectx-3
-      port 1  enp5s0    IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp5s0d1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp5s0    IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp5s0d1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
       port 2: to check: LEGACY_BOOT_PROTOCOL holds 4, which no source defines
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-3.json)
     ");
@@ -390,8 +390,8 @@ fn an_ipxe_without_a_version_record_is_to_be_checked() {
     exit 0
     --- stdout
     ConnectX-4 at sim:connectx-4-upstream-ipxe
-      port 1  enp15s0f0  IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp15s0f1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp15s0f0  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp15s0f1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
       to check: whether its ROM knows IPv6 cannot be told: it is an iPXE, but no FlexBoot version record shows (upstream iPXE has none and does not look at IP_VER; a record behind the last image is hidden by the kernel)
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-4-upstream-ipxe.json)
     ");
@@ -404,8 +404,8 @@ fn an_infiniband_port_is_in_the_way() {
     exit 0
     --- stdout
     ConnectX-4 at sim:connectx-4-ib
-      port 1  ibp14s0f0  IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  ibp14s0f1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  ibp14s0f0  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  ibp14s0f1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
       in the way: it is an InfiniBand port: FlexBoot boots those over IPv4 only
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-4-ib.json)
     ");
@@ -419,8 +419,8 @@ fn a_host_booted_by_uefi_is_in_the_way() {
     exit 0
     --- stdout
     ConnectX-4 at sim:connectx-4
-      port 1  enp4s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp4s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
       in the way: this host was booted by UEFI, where FlexBoot (a BIOS ROM) does not run: enable legacy boot (CSM), or use the platform's own IPv6 PXE switch
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-4.json)
     ");
@@ -462,12 +462,12 @@ fn one_of_several_cards_fails_and_the_others_are_done() {
     exit 8
     --- stdout
     ConnectX-4 at sim:connectx-4
-      port 1  enp4s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp4s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-4.json)
     ConnectX-3 at sim:connectx-3
-      port 1  enp5s0    IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp5s0d1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp5s0    IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp5s0d1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-3.json)
     --- stderr
     error: 0000:09:00.0: port 1: reading BOOT_SETTINGS_EXTRAS (0x2001/1) was answered with: configuration corrupt (0x22)

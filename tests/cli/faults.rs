@@ -181,8 +181,8 @@ fn a_refused_write_changes_nothing_and_is_told() {
     exit 7
     --- stdout
     ConnectX-4 at sim:connectx-4
-      port 1  enp4s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp4s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
     --- stderr
     error: write of nv_rom_boot_conf2 (0x03000195) (port 1) failed
     caused by: 0000:04:00.0: SET of MNVDA (0x9024) was answered with: configuration corrupt (0x22)
@@ -266,8 +266,8 @@ fn a_lost_write_is_noticed() {
     exit 7
     --- stdout
     ConnectX-4 at sim:connectx-4
-      port 1  enp4s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp4s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
     --- stderr
     error: 0000:04:00.0: port 1: nv_rom_boot_conf2 (0x03000195) was written but reads back differently: expected 00000214, found 00000014
     the card now: port 1 nv_rom_boot_conf2 (0x03000195): as before (00000014)
@@ -301,8 +301,8 @@ fn a_corrupt_write_is_restored() {
     exit 7
     --- stdout
     ConnectX-4 at sim:connectx-4
-      port 1  enp4s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp4s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
     --- stderr
     error: 0000:04:00.1: port 2: nv_rom_boot_conf2 (0x03000195) was written but reads back differently: expected 00000214, found fffffdeb
     the card now: port 1 nv_rom_boot_conf2 (0x03000195): as before (00000014)
@@ -344,8 +344,8 @@ fn a_factory_connectx3_gets_its_defaults_written_down_when_a_write_goes_wrong() 
     exit 7
     --- stdout
     ConnectX-3 at sim:connectx-3-factory
-      port 1  enp6s0    IP_VER  IPv4(0) (the card's default) -> IPv4_IPv6(2)
-      port 2  enp6s0d1  IP_VER  IPv4(0) (the card's default) -> IPv4_IPv6(2)
+      port 1  enp6s0    IP_VER  IPv4(0) (the card's default) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp6s0d1  IP_VER  IPv4(0) (the card's default) -> IPv4_IPv6(2)  from the next boot on
     --- stderr
     error: 0000:06:00.0: port 1: BOOT_SETTINGS_EXTRAS (0x2001/1) was written but reads back differently: expected 00000214, found fffffdeb
     the card now: port 1 BOOT_SETTINGS_EXTRAS (0x2001/1): as before, its defaults written down (00000014)
@@ -368,8 +368,8 @@ fn a_power_cut_between_two_ports_is_told_and_finished_by_the_next_run() {
     exit 7
     --- stdout
     ConnectX-4 at sim:connectx-4
-      port 1  enp4s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp4s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
     --- stderr
     error: write of nv_rom_boot_conf2 (0x03000195) (port 1) failed
     caused by: 0000:04:00.0: SET of MNVDA (0x9024) failed
@@ -507,8 +507,8 @@ fn a_foreign_change_is_shown_with_both_values() {
     exit 5
     --- stdout
     ConnectX-3 at sim:connectx-3
-      port 1  enp5s0    IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp5s0d1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp5s0    IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp5s0d1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
     --- stderr
     error: 0000:05:00.0: port 1: BOOT_SETTINGS_EXTRAS (0x2001/1) was changed by another program since it was read: expected 0000000f, found 0000000e
     hint: flexctl wrote nothing; run this again when the other program is done

@@ -128,7 +128,7 @@ impl PortReport {
         let setting = port.setting(IP_VER);
         let missing = match port.availability(IP_VER) {
             Availability::Offered => None,
-            Availability::Missing(what) => Some(what),
+            other => Some(availability_text(&other)),
         };
         let next = setting.as_ref().map(|setting| &setting.values.next);
         let refused = match next {
@@ -178,7 +178,7 @@ impl SettingReport {
             next: value(&setting.values.next),
             missing: match port.availability(&setting.field.name) {
                 Availability::Offered => None,
-                Availability::Missing(what) => Some(what),
+                other => Some(availability_text(&other)),
             },
         }
     }
@@ -204,6 +204,16 @@ pub(in crate::cli) fn interfaces(card: &Card, port: &PortSettings) -> Vec<String
         .filter(|net| !shared || net.port.is_none_or(|number| number == port.port))
         .map(|net| net.name.clone())
         .collect()
+}
+
+fn availability_text(availability: &Availability) -> String {
+    match availability {
+        Availability::Offered => "offered".to_owned(),
+        Availability::Missing(what) => what.clone(),
+        Availability::Refused { what, status } => {
+            format!("reading {what} was answered with: {status}")
+        }
+    }
 }
 
 /// What stands in the way, and what to do about it, in words.

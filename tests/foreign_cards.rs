@@ -402,6 +402,18 @@ fn doctor_frees_every_semaphore_that_a_dead_program_left() {
 }
 
 #[test]
+fn a_dead_program_that_nobody_buried_holds_nothing() {
+    ring!();
+    let script = format!(
+        "python3 {} icmd -- flexctl doctor -d 04:00.0 --clear-semaphores --yes",
+        python_file("hold_semaphores.py").display()
+    );
+    let outcome = both("", &script);
+    assert_eq!(outcome.code, 0, "{outcome:?}");
+    outcome.mentions(&["freed the ICMD semaphore"]);
+}
+
+#[test]
 fn a_value_that_is_no_process_number_is_not_taken_for_one() {
     ring!();
     // Held, the tools semaphore reads as 1, and the gateway's is a ticket.

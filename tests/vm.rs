@@ -261,3 +261,19 @@ fn kernel_lockdown_is_named_and_nothing_is_changed() {
     steps["list"].mentions("0000:00:05.0  ConnectX-3");
     assert_eq!(dump.writes(), NOTHING);
 }
+
+#[test]
+fn a_card_whose_memory_is_not_decoded_is_reached_through_config_space() {
+    ring!();
+    // What the BAR reads as is up to the bridge then: ones, or zeros in QEMU.
+    let script = "
+        config=/sys/bus/pci/devices/0000:00:05.0/config
+        printf '\\0\\0' | dd of=$config bs=1 seek=4 conv=notrunc 2> /dev/null
+        step enable flexctl enable-ipv6 --yes -v -d 00:05.0
+    ";
+    let (steps, dump) = boot(&[], script);
+    let enable = &steps["enable"];
+    assert_eq!(enable.code, 0, "{enable:#?}");
+    enable.mentions("0000:00:05.0: way in: legacy gateway");
+    assert_eq!(dump.writes().len(), 2);
+}

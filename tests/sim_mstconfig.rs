@@ -76,7 +76,7 @@ fn expect(said: &str, expected: &[(&str, &str)]) {
 
 #[test]
 fn a_connectx3_reads_as_its_owner_published_it() {
-    if ring::skipped() {
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
         return;
     }
     let (code, said) = mstconfig(&card("connectx-3"), 0, "query");
@@ -97,7 +97,7 @@ fn a_connectx3_reads_as_its_owner_published_it() {
 
 #[test]
 fn a_connectx3_whose_settings_are_corrupt_fails_as_its_owners_reported() {
-    if ring::skipped() {
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
         return;
     }
     let (code, said) = mstconfig(&card("connectx-3-corrupt"), 0, "query");
@@ -110,7 +110,7 @@ fn a_connectx3_whose_settings_are_corrupt_fails_as_its_owners_reported() {
 
 #[test]
 fn a_connectx4_lx_reads_as_its_owner_published_it() {
-    if ring::skipped() {
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
         return;
     }
     let (code, said) = mstconfig(&card("connectx-4-lx"), 0, "query");
@@ -143,7 +143,7 @@ fn a_connectx4_lx_reads_as_its_owner_published_it() {
 
 #[test]
 fn a_connectx4_shows_default_current_and_next() {
-    if ring::skipped() {
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
         return;
     }
     let card = card("connectx-4");
@@ -172,7 +172,7 @@ fn a_connectx4_shows_default_current_and_next() {
 
 #[test]
 fn a_connectx3_is_set_port_by_port() {
-    if ring::skipped() {
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
         return;
     }
     let card = card("connectx-3");
@@ -198,7 +198,7 @@ fn a_connectx3_is_set_port_by_port() {
 
 #[test]
 fn a_reset_leaves_no_setting_behind() {
-    if ring::skipped() {
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
         return;
     }
     for name in ["connectx-3", "connectx-4"] {
@@ -212,7 +212,7 @@ fn a_reset_leaves_no_setting_behind() {
 
 #[test]
 fn the_version_of_the_ip_setting_decides_whether_it_is_shown() {
-    if ring::skipped() {
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
         return;
     }
     let shown = |name: &str| {
@@ -229,7 +229,7 @@ fn the_version_of_the_ip_setting_decides_whether_it_is_shown() {
 
 #[test]
 fn the_slower_ways_into_a_connectx3_work_as_well() {
-    if ring::skipped() {
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
         return;
     }
     // No mailbox window: everything goes eight bytes at a time.

@@ -4,8 +4,8 @@
 
 Kernel and busybox come from Debian packages, downloaded with apt-get and unpacked
 with dpkg into the cache. The guest runs the script after mounting proc, sysfs,
-devtmpfs, /run and /tmp. Its output appears here, its exit code is ours; 124 means
-timeout, 125 that the guest never reported.
+securityfs, devtmpfs, /run and /tmp. Its output appears here, its exit code is ours;
+124 means timeout, 125 that the guest never reported.
 """
 
 import argparse
@@ -31,6 +31,7 @@ INIT = f"""#!/bin/busybox sh
 /bin/busybox mkdir -p /proc /sys /dev /run /tmp /root /usr/bin /usr/sbin /sbin
 /bin/busybox mount -t proc proc /proc
 /bin/busybox mount -t sysfs sysfs /sys
+/bin/busybox mount -t securityfs securityfs /sys/kernel/security
 /bin/busybox mount -t devtmpfs devtmpfs /dev
 /bin/busybox mount -t tmpfs tmpfs /run
 /bin/busybox mount -t tmpfs tmpfs /tmp
@@ -98,14 +99,15 @@ def initramfs(busybox, script, additions):
     return gzip.compress(archive.bytes(), 1)
 
 
-def qemu_command(machine, machine_type, kernel, initrd):
+def qemu_command(machine, machine_type, kernel, initrd, kernel_words):
     """The QEMU command line; the cards sit at 00:04.0, 00:04.1 and 00:05.0."""
     command = [
         "qemu-system-x86_64", "-nodefaults", "-display", "none", "-no-reboot",
         "-accel", "tcg", "-cpu", "max", "-m", "512M",
         "-machine", f"{machine_type},memory-backend=mem",
         "-object", "memory-backend-memfd,id=mem,size=512M,share=on",
-        "-serial", "stdio", "-kernel", kernel, "-initrd", initrd, "-append", KERNEL_LINE,
+        "-serial", "stdio", "-kernel", kernel, "-initrd", initrd,
+        "-append", " ".join([KERNEL_LINE, *kernel_words]),
     ]
     for index, address in enumerate(sorted(machine.functions)):
         slot = f"{address[5:7]}.{address[-1]}"
@@ -131,7 +133,9 @@ def main():
     parser.add_argument("--script", required=True, metavar="FILE", help="what the guest runs")
     parser.add_argument("--add", action="append", default=[], metavar="HOSTPATH:GUESTPATH",
                         help="file or directory to bring along (can be repeated)")
-    parser.add_argument("--rom", metavar="FILE", help="expansion ROM image of every function")
+    mpqemu.add_rom_option(parser)
+    parser.add_argument("--append", action="append", default=[], metavar="WORD",
+                        help="more for the kernel command line (can be repeated)")
     parser.add_argument("--machine", choices=("pc", "q35"), default="pc")
     parser.add_argument("--timeout", type=float, default=180, metavar="SECONDS")
     parser.add_argument("--console", metavar="FILE", help="keep the whole serial console")
@@ -139,16 +143,14 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     kernel, busybox = kernel_and_busybox(os.path.abspath(options.cache))
     machine = foreign_card.Machine(options)
-    rom = b""
-    if options.rom:
-        with open(options.rom, "rb") as file:
-            rom = file.read()
+    roms = mpqemu.load_roms(options)
     with tempfile.NamedTemporaryFile(suffix=".cpio.gz") as initrd:
         initrd.write(initramfs(busybox, options.script, options.add))
         initrd.flush()
         code, output = mpqemu.run(
-            machine, qemu_command(machine, options.machine, kernel, initrd.name), rom,
-            options.timeout, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+            machine,
+            qemu_command(machine, options.machine, kernel, initrd.name, options.append),
+            roms, options.timeout, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
     machine.write_dump()
     if options.console:
         with open(options.console, "wb") as file:

@@ -119,9 +119,27 @@ class ProxyDevice:
         return int.from_bytes(data[inside:inside + size], "little")
 
 
-def run(machine, command, rom=b"", timeout=None, **popen):
+def add_rom_option(parser):
+    """The option that gives the cards expansion ROMs."""
+    parser.add_argument("--rom", action="append", default=[], metavar="[CARD:]FILE",
+                        help="expansion ROM image of every function, or of those of one card")
+
+
+def load_roms(options):
+    """The images of `--rom` by kind of card."""
+    roms = {}
+    for text in options.rom:
+        card, _, path = text.rpartition(":") if text[:4] in ("cx3:", "cx4:") else ("", "", text)
+        with open(path, "rb") as file:
+            data = file.read()
+        roms.update(dict.fromkeys([card] if card else options.card, data))
+    return roms
+
+
+def run(machine, command, roms=None, timeout=None, **popen):
     """Start QEMU and serve its cards; (exit code or None after a timeout, stdout)."""
-    devices = [ProxyDevice(function, rom) for _, function in sorted(machine.functions.items())]
+    devices = [ProxyDevice(function, (roms or {}).get(function.kind, b""))
+               for _, function in sorted(machine.functions.items())]
     numbers = [device.far.fileno() for device in devices]
     for index, number in enumerate(numbers):
         command = [word.replace(f"{{fd{index}}}", str(number)) for word in command]
@@ -177,18 +195,15 @@ def main():
     """Parse the command line and run."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     foreign_card.add_options(parser)
-    parser.add_argument("--rom", metavar="FILE", help="expansion ROM image of every function")
+    add_rom_option(parser)
     parser.add_argument("--timeout", type=float, metavar="SECONDS")
     options = foreign_card.parse(parser)
     if not options.command:
         parser.error("no QEMU command given after --")
-    rom = b""
-    if options.rom:
-        with open(options.rom, "rb") as file:
-            rom = file.read()
+    roms = load_roms(options)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     machine = foreign_card.Machine(options)
-    code, _ = run(machine, options.command, rom, options.timeout)
+    code, _ = run(machine, options.command, roms, options.timeout)
     machine.write_dump()
     if code is None:
         print(f"QEMU did not end within {options.timeout:g} s", file=sys.stderr)

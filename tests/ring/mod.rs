@@ -1,23 +1,68 @@
-//! What the tests in the ring `mstconfig` need from the host: root, /dev/fuse and
-//! Debian's mstconfig. Where it is missing they say SKIPPED, and fail in CI.
+//! Rings: groups of tests that need more of the machine than a Rust toolchain.
+
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::print_stdout,
+    reason = "each test binary uses a part of this, and a skipped test has to say so"
+)]
 
 use std::env;
-use std::fs::OpenOptions;
-use std::process::Command;
+use std::fs::{self, OpenOptions};
+use std::path::Path;
 
-/// Whether the test has to be skipped; says why, and fails in CI.
-pub(crate) fn skipped() -> bool {
-    let fuse = OpenOptions::new().read(true).write(true).open("/dev/fuse");
-    let reason = if !rustix::process::geteuid().is_root() {
-        "not root".to_owned()
-    } else if let Err(error) = fuse {
-        format!("/dev/fuse: {error}")
-    } else if Command::new("mstconfig").arg("-v").output().is_err() {
-        "mstconfig is not installed".to_owned()
-    } else {
+/// What a ring of tests needs of the machine.
+#[derive(Clone, Copy, Debug)]
+pub enum Need {
+    Root,
+    /// /dev/fuse, and a list of PCI functions to lie over.
+    Fuse,
+    /// User namespaces for everybody.
+    UserNamespaces,
+    Program(&'static str),
+}
+
+/// The ring in which Debian's mstconfig works on virtual cards.
+pub const MSTCONFIG: [Need; 3] = [Need::Root, Need::Fuse, Need::Program("mstconfig")];
+
+impl Need {
+    fn missing(self) -> Option<String> {
+        match self {
+            Self::Root => (!rustix::process::geteuid().is_root()).then(|| "not root".to_owned()),
+            Self::Fuse if !Path::new("/sys/bus/pci/devices").is_dir() => {
+                Some("the host has no /sys/bus/pci/devices".to_owned())
+            }
+            Self::Fuse => OpenOptions::new()
+                .read(true)
+                .write(true)
+                .open("/dev/fuse")
+                .err()
+                .map(|error| format!("/dev/fuse: {error}")),
+            Self::UserNamespaces => [
+                "/proc/sys/user/max_user_namespaces",
+                // Debian's own switch.
+                "/proc/sys/kernel/unprivileged_userns_clone",
+            ]
+            .into_iter()
+            .find(|path| fs::read_to_string(path).is_ok_and(|text| text.trim() == "0"))
+            .map(|path| format!("user namespaces are switched off: {path} is 0")),
+            Self::Program(name) => (!on_path(name)).then(|| format!("{name} is not installed")),
+        }
+    }
+}
+
+fn on_path(program: &str) -> bool {
+    let path = env::var_os("PATH").unwrap_or_default();
+    env::split_paths(&path).any(|directory| directory.join(program).is_file())
+}
+
+/// Why this machine cannot run the ring; says it, and fails where CI is set.
+pub fn skipped(ring: &str, needs: &[Need]) -> bool {
+    let Some(reason) = needs.iter().find_map(|need| need.missing()) else {
         return false;
     };
-    eprintln!("SKIPPED ring mstconfig: {reason}");
-    assert_ne!(env::var("CI").as_deref(), Ok("true"), "{reason}");
+    println!("SKIPPED ring {ring}: {reason}");
+    let is_ci = env::var_os("CI").is_some_and(|value| !value.is_empty());
+    assert!(!is_ci, "ring {ring} was skipped: {reason}");
     true
 }

@@ -47,7 +47,7 @@ fn script(card: &Card, text: &str) {
 
 #[test]
 fn on_the_legacy_gateway_of_a_connectx_3() {
-    if ring::skipped() {
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
         return;
     }
     let card = Shelf::memory().card("connectx-3").unwrap();
@@ -70,7 +70,7 @@ fn on_the_legacy_gateway_of_a_connectx_3() {
 
 #[test]
 fn on_the_vendor_capability_of_a_connectx_4() {
-    if ring::skipped() {
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
         return;
     }
     let card = Shelf::memory().card("connectx-4").unwrap();
@@ -92,7 +92,7 @@ fn on_the_vendor_capability_of_a_connectx_4() {
 
 #[test]
 fn two_flexctls_wait_for_each_other() {
-    if ring::skipped() {
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
         return;
     }
     let card = Shelf::memory().card("connectx-4").unwrap();

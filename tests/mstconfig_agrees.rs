@@ -15,9 +15,10 @@
     reason = "a test fails by panicking and says on stderr what it skips"
 )]
 
+mod ring;
+
 use std::collections::BTreeMap;
 use std::env;
-use std::fs::OpenOptions;
 use std::process::Command;
 
 use flexctl::access::Patience;
@@ -41,19 +42,6 @@ const SETTINGS: [&str; 5] = [
 const INSIDE: &str = "FLEXCTL_TEST_INSIDE";
 const SEED: &str = "FLEXCTL_TEST_SEED";
 
-fn missing() -> Option<String> {
-    let fuse = OpenOptions::new().read(true).write(true).open("/dev/fuse");
-    if !rustix::process::geteuid().is_root() {
-        Some("not root".to_owned())
-    } else if let Err(error) = fuse {
-        Some(format!("/dev/fuse: {error}"))
-    } else if Command::new("mstconfig").arg("-v").output().is_err() {
-        Some("mstconfig is not installed".to_owned())
-    } else {
-        None
-    }
-}
-
 /// Random numbers that can be had again (xorshift64*).
 struct Random(u64);
 
@@ -69,9 +57,7 @@ impl Random {
 
 /// Starts this program in a namespace with a card, `rounds` rounds each way.
 fn agree(profile: &str, seeds: &[(u8, u32, u8, [u8; 4])], rounds: u32) {
-    if let Some(reason) = missing() {
-        eprintln!("SKIPPED ring mstconfig: {reason}");
-        assert_ne!(env::var("CI").as_deref(), Ok("true"), "{reason}");
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
         return;
     }
     let card = Shelf::memory().card(profile).unwrap();

@@ -11,9 +11,11 @@
     reason = "a test fails by panicking and says on stderr what it skips"
 )]
 
+mod ring;
+
 use std::env;
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
+use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -21,30 +23,6 @@ use std::time::Duration;
 
 use flexctl::sim::fuse::{Guard, RunError, RunOptions, exec_child, run};
 use flexctl::sim::{Card, Shelf};
-
-/// Why this host cannot run the ring, if so.
-fn missing() -> Option<String> {
-    let fuse = OpenOptions::new().read(true).write(true).open("/dev/fuse");
-    if !rustix::process::geteuid().is_root() {
-        Some("not root".to_owned())
-    } else if let Err(error) = fuse {
-        Some(format!("/dev/fuse: {error}"))
-    } else if !Path::new("/sys/bus/pci/devices").exists() {
-        Some("the host has no /sys/bus/pci/devices".to_owned())
-    } else {
-        None
-    }
-}
-
-macro_rules! ring {
-    () => {
-        if let Some(reason) = missing() {
-            eprintln!("SKIPPED ring fuse: {reason}");
-            assert_ne!(env::var("CI").as_deref(), Ok("true"), "{reason}");
-            return;
-        }
-    };
-}
 
 fn card(name: &str) -> Card {
     Shelf::memory().card(name).unwrap()
@@ -75,7 +53,9 @@ fn script(cards: &[Card], text: &str) -> (u8, String) {
 
 #[test]
 fn a_command_sees_the_cards_and_nothing_else() {
-    ring!();
+    if ring::skipped("fuse", &[ring::Need::Root, ring::Need::Fuse]) {
+        return;
+    }
     let cards = ["connectx-4", "connectx-3"].map(card);
     let (code, said) = script(
         &cards,
@@ -97,7 +77,9 @@ fn a_command_sees_the_cards_and_nothing_else() {
 
 #[test]
 fn the_exit_code_is_the_commands() {
-    ring!();
+    if ring::skipped("fuse", &[ring::Need::Root, ring::Need::Fuse]) {
+        return;
+    }
     let cards = [card("connectx-4")];
     assert_eq!(script(&cards, "exit 7").0, 7);
     assert_eq!(script(&cards, "kill -9 $$").0, 128 + 9);
@@ -109,7 +91,9 @@ fn the_exit_code_is_the_commands() {
 
 #[test]
 fn nothing_is_mounted_outside_or_afterwards() {
-    ring!();
+    if ring::skipped("fuse", &[ring::Need::Root, ring::Need::Fuse]) {
+        return;
+    }
     // The test harness' main thread stays outside.
     let (_, said) = script(
         &[card("connectx-4")],
@@ -122,7 +106,9 @@ fn nothing_is_mounted_outside_or_afterwards() {
 
 #[test]
 fn every_access_to_config_space_reaches_the_card() {
-    ring!();
+    if ring::skipped("fuse", &[ring::Need::Root, ring::Need::Fuse]) {
+        return;
+    }
     let card = card("connectx-4");
     let (_, said) = script(
         std::slice::from_ref(&card),
@@ -141,7 +127,9 @@ fn every_access_to_config_space_reaches_the_card() {
 
 #[test]
 fn the_rom_is_switched_like_linux_does_it() {
-    ring!();
+    if ring::skipped("fuse", &[ring::Need::Root, ring::Need::Fuse]) {
+        return;
+    }
     let card = card("connectx-3");
     let (_, said) = script(
         std::slice::from_ref(&card),
@@ -163,7 +151,9 @@ fn the_rom_is_switched_like_linux_does_it() {
 
 #[test]
 fn the_bar_is_all_ones_and_its_address_is_not_told() {
-    ring!();
+    if ring::skipped("fuse", &[ring::Need::Root, ring::Need::Fuse]) {
+        return;
+    }
     let (_, said) = script(
         &[card("connectx-3")],
         "cd 0000:05:00.0; dd if=resource0 bs=4 count=1 skip=245765 2>/dev/null | od -An -tx4
@@ -179,7 +169,9 @@ fn the_bar_is_all_ones_and_its_address_is_not_told() {
 
 #[test]
 fn the_private_directory_is_in_the_namespace_only() {
-    ring!();
+    if ring::skipped("fuse", &[ring::Need::Root, ring::Need::Fuse]) {
+        return;
+    }
     let (_, said) = script(
         &[card("connectx-4")],
         "touch $FLEXCTL_RUN_DIR/x && echo $FLEXCTL_RUN_DIR",
@@ -190,7 +182,9 @@ fn the_private_directory_is_in_the_namespace_only() {
 
 #[test]
 fn signals_reach_the_command() {
-    ring!();
+    if ring::skipped("fuse", &[ring::Need::Root, ring::Need::Fuse]) {
+        return;
+    }
     let directory = tempfile::tempdir().unwrap();
     let ready = directory.path().join("ready");
     let mut server = serve(&format!(
@@ -205,7 +199,9 @@ fn signals_reach_the_command() {
 
 #[test]
 fn the_command_dies_with_its_server() {
-    ring!();
+    if ring::skipped("fuse", &[ring::Need::Root, ring::Need::Fuse]) {
+        return;
+    }
     let directory = tempfile::tempdir().unwrap();
     let pid = directory.path().join("pid");
     let mut server = serve(&format!("echo $$ > {}; exec sleep 60", pid.display()));

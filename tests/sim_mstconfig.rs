@@ -11,37 +11,14 @@
     reason = "a test fails by panicking and says on stderr what it skips"
 )]
 
+mod ring;
+
 use std::collections::BTreeMap;
-use std::env;
 use std::ffi::OsString;
-use std::fs::{self, OpenOptions};
-use std::process::Command;
+use std::fs;
 
 use flexctl::sim::fuse::{Guard, RunOptions, run};
 use flexctl::sim::{Card, Shelf};
-
-fn missing() -> Option<String> {
-    let fuse = OpenOptions::new().read(true).write(true).open("/dev/fuse");
-    if !rustix::process::geteuid().is_root() {
-        Some("not root".to_owned())
-    } else if let Err(error) = fuse {
-        Some(format!("/dev/fuse: {error}"))
-    } else if Command::new("mstconfig").arg("-v").output().is_err() {
-        Some("mstconfig is not installed".to_owned())
-    } else {
-        None
-    }
-}
-
-macro_rules! ring {
-    () => {
-        if let Some(reason) = missing() {
-            eprintln!("SKIPPED ring mstconfig: {reason}");
-            assert_ne!(env::var("CI").as_deref(), Ok("true"), "{reason}");
-            return;
-        }
-    };
-}
 
 fn card(name: &str) -> Card {
     Shelf::memory().card(name).unwrap()
@@ -99,7 +76,9 @@ fn expect(said: &str, expected: &[(&str, &str)]) {
 
 #[test]
 fn a_connectx3_reads_as_its_owner_published_it() {
-    ring!();
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
+        return;
+    }
     let (code, said) = mstconfig(&card("connectx-3"), 0, "query");
     assert_eq!(code, 0, "{said}");
     // All of it, nothing more and nothing less.
@@ -118,7 +97,9 @@ fn a_connectx3_reads_as_its_owner_published_it() {
 
 #[test]
 fn a_connectx3_whose_settings_are_corrupt_fails_as_its_owners_reported() {
-    ring!();
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
+        return;
+    }
     let (code, said) = mstconfig(&card("connectx-3-corrupt"), 0, "query");
     assert_eq!(code, 3);
     assert!(
@@ -129,7 +110,9 @@ fn a_connectx3_whose_settings_are_corrupt_fails_as_its_owners_reported() {
 
 #[test]
 fn a_connectx4_lx_reads_as_its_owner_published_it() {
-    ring!();
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
+        return;
+    }
     let (code, said) = mstconfig(&card("connectx-4-lx"), 0, "query");
     assert_eq!(code, 0, "{said}");
     expect(
@@ -160,7 +143,9 @@ fn a_connectx4_lx_reads_as_its_owner_published_it() {
 
 #[test]
 fn a_connectx4_shows_default_current_and_next() {
-    ring!();
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
+        return;
+    }
     let card = card("connectx-4");
     let set = "-y set IP_VER=IPv6_IPv4 LEGACY_BOOT_PROTOCOL=NONE";
     assert_eq!(mstconfig(&card, 0, set).0, 0);
@@ -187,7 +172,9 @@ fn a_connectx4_shows_default_current_and_next() {
 
 #[test]
 fn a_connectx3_is_set_port_by_port() {
-    ring!();
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
+        return;
+    }
     let card = card("connectx-3");
     let set = "-y set IP_VER_P1=IPv6 LEGACY_BOOT_PROTOCOL_P2=None";
     let (code, said) = mstconfig(&card, 0, set);
@@ -211,7 +198,9 @@ fn a_connectx3_is_set_port_by_port() {
 
 #[test]
 fn a_reset_leaves_no_setting_behind() {
-    ring!();
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
+        return;
+    }
     for name in ["connectx-3", "connectx-4"] {
         let card = card(name);
         assert!(!card.settings().is_empty());
@@ -223,7 +212,9 @@ fn a_reset_leaves_no_setting_behind() {
 
 #[test]
 fn the_version_of_the_ip_setting_decides_whether_it_is_shown() {
-    ring!();
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
+        return;
+    }
     let shown = |name: &str| {
         let (_, said) = mstconfig(&card(name), 0, "query");
         parameters(&said)
@@ -238,7 +229,9 @@ fn the_version_of_the_ip_setting_decides_whether_it_is_shown() {
 
 #[test]
 fn the_slower_ways_into_a_connectx3_work_as_well() {
-    ring!();
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
+        return;
+    }
     // No mailbox window: everything goes eight bytes at a time.
     let (code, said) = mstconfig(&card("connectx-3-pro"), 0, "query IP_VER_P1 BOOT_VLAN_P2");
     assert_eq!(code, 0, "{said}");

@@ -1,13 +1,16 @@
 //! CR space of ConnectX-3 in BAR0: 1 MiB of big-endian dwords.
 //!
 //! Before a read that follows a write, the write is flushed as mstflint does
-//! it: write 0 to CR 0xf0380 and read it until it is 0.
+//! it: write 0 to CR 0xf0380 and read it until it is 0. That goes wrong when two
+//! programs do it at the same time (mstflint would wait without end), so it is
+//! done under mstflint's lock, as mstflint does.
 //!
 //! # Sources
 //! mstflint 4.21 `mtcr_ul_com.c`: mapping, byte order, `mtcr_connectx_flush`.
 
 use crate::pci::{Bdf, Function, FunctionError};
 
+use super::mstflint_lock::{MstflintLock, take};
 use super::{AccessError, Gateway, GaveUp, Patience, Space, Word};
 
 const BAR: u8 = 0;
@@ -21,6 +24,7 @@ const NO_ACCESS: u32 = 0xbada_cce5;
 #[derive(Debug)]
 pub struct BarWindow {
     function: Box<dyn Function>,
+    lock: Option<MstflintLock>,
     unflushed: bool,
     patience: Patience,
 }
@@ -34,9 +38,11 @@ impl BarWindow {
         mut function: Box<dyn Function>,
         patience: Patience,
     ) -> Result<Self, (Box<dyn Function>, AccessError)> {
-        match try_map(function.as_mut()) {
-            Ok(()) => Ok(Self {
+        let lock = try_map(function.as_mut()).and_then(|()| MstflintLock::of(function.as_ref()));
+        match lock {
+            Ok(lock) => Ok(Self {
                 function,
+                lock,
                 unflushed: false,
                 patience,
             }),
@@ -45,6 +51,7 @@ impl BarWindow {
     }
 
     fn flush(&mut self) -> Result<(), AccessError> {
+        let _held = take(self.lock.as_ref(), &self.patience)?;
         store(self.function.as_mut(), FLUSH, 0)?;
         let patience = self.patience.undisturbed();
         let mut wait = patience.wait();

@@ -15,7 +15,7 @@
 
 use crate::pci::{Bdf, Function};
 
-use super::mstflint_lock::{Held, MstflintLock};
+use super::mstflint_lock::{MstflintLock, take};
 use super::{AccessError, Gateway, Patience, Space, Word};
 
 const ADDRESS: u16 = 0x58;
@@ -52,10 +52,7 @@ impl LegacyGateway {
     /// and the host's errors.
     pub fn open(mut function: Box<dyn Function>, patience: Patience) -> Result<Self, AccessError> {
         let address = function.address();
-        let lock = function
-            .is_shared()
-            .then(|| MstflintLock::open(address))
-            .transpose()?;
+        let lock = MstflintLock::of(function.as_ref())?;
         let held = take(lock.as_ref(), &patience)?;
         let before = function.read_config32(ADDRESS)?;
         if before == u32::MAX && function.read_config32(0)? == u32::MAX {
@@ -80,14 +77,6 @@ impl LegacyGateway {
             patience,
         })
     }
-}
-
-/// Takes mstflint's lock, where there is one to take.
-fn take<'a>(
-    lock: Option<&'a MstflintLock>,
-    patience: &Patience,
-) -> Result<Option<Held<'a>>, AccessError> {
-    lock.map(|lock| lock.take(patience)).transpose()
 }
 
 /// Performs one access. The caller holds the lock.

@@ -1,13 +1,19 @@
-//! mstflint's lock file of a function, taken for one transaction of the legacy
+//! mstflint's lock files of a function, taken for one transaction of the legacy
 //! gateway and no longer.
 //!
-//! mstflint takes an flock on `/tmp/mstflint_lockfiles/DDDD:BB:DD.F_config`
-//! around every access to the address/data pair. Without it, an access of it
-//! between our address and our data would go to the wrong place. It gives up
-//! after 4,096 quick tries, so a hold must stay at a few milliseconds.
+//! mstflint takes an flock on a file in `/tmp/mstflint_lockfiles` around every
+//! access to the address/data pair. Without it, an access of it between our
+//! address and our data would go to the wrong place. It gives up after 4,096
+//! quick tries, so a hold must stay at a few milliseconds.
+//!
+//! Which file it takes depends on how it was started: `DDDD:BB:DD.F_mem` when it
+//! was given a PCI address of a ConnectX-3, also after it has fallen back to
+//! config space, `DDDD:BB:DD.F_config` when it was told to use config space. So
+//! both are taken here, always in this order.
 //!
 //! # Sources
-//! mstflint 4.21 `mtcr_ul_com.c`, LOCK_FILE_FORMAT and `_flock_int`.
+//! mstflint 4.21 `mtcr_ul_com.c`, LOCK_FILE_FORMAT and `_flock_int`; which file
+//! was seen with strace on `mstconfig -d 05:00.0`.
 
 use std::io;
 use std::os::fd::OwnedFd;
@@ -16,53 +22,81 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{FileType, FlockOperation, Mode, OFlags};
 use rustix::io::Errno;
 
-use crate::pci::Bdf;
+use crate::pci::{Bdf, Function};
 
 use super::{AccessError, GaveUp, Patience};
 
 const DIRECTORY: &str = "/tmp/mstflint_lockfiles";
 
-/// The lock file of a function's config space, opened.
+/// The lock files of a function, opened.
 #[derive(Debug)]
 pub(super) struct MstflintLock {
     address: Bdf,
+    files: [LockFile; 2],
+}
+
+#[derive(Debug)]
+struct LockFile {
     file: OwnedFd,
     path: PathBuf,
 }
 
 impl MstflintLock {
-    /// Opens the lock file, makes it when it is not there.
+    /// Opens the lock files, makes them when they are not there.
     ///
     /// `/tmp` is open to everybody, so links are not followed.
-    pub(super) fn open(address: Bdf) -> Result<Self, AccessError> {
+    fn open(address: Bdf) -> Result<Self, AccessError> {
         Self::open_in(Path::new(DIRECTORY), address)
     }
 
+    /// The same for a function that other programs can reach, else nothing.
+    pub(super) fn of(function: &dyn Function) -> Result<Option<Self>, AccessError> {
+        function
+            .is_shared()
+            .then(|| Self::open(function.address()))
+            .transpose()
+    }
+
     fn open_in(directory: &Path, address: Bdf) -> Result<Self, AccessError> {
-        let path = directory.join(format!("{address}_config"));
-        let file = open_file(directory, &path).map_err(|errno| AccessError::LockFile {
-            address,
-            path: path.display().to_string(),
-            source: io::Error::from(errno),
-        })?;
+        let open = |kind: &str| {
+            let path = directory.join(format!("{address}_{kind}"));
+            match open_file(directory, &path) {
+                Ok(file) => Ok(LockFile { file, path }),
+                Err(errno) => Err(AccessError::LockFile {
+                    address,
+                    path: path.display().to_string(),
+                    source: io::Error::from(errno),
+                }),
+            }
+        };
         Ok(Self {
             address,
-            file,
-            path,
+            files: [open("mem")?, open("config")?],
         })
     }
 
-    /// Takes the lock; it is given back when the guard is dropped.
-    pub(super) fn take(&self, patience: &Patience) -> Result<Held<'_>, AccessError> {
+    /// Takes the locks; they are given back when the guard is dropped.
+    fn take(&self, patience: &Patience) -> Result<Held<'_>, AccessError> {
+        let mut held = Held {
+            files: Vec::with_capacity(2),
+        };
+        for file in &self.files {
+            self.take_one(file, patience)?;
+            held.files.push(file);
+        }
+        Ok(held)
+    }
+
+    fn take_one(&self, lock: &LockFile, patience: &Patience) -> Result<(), AccessError> {
         let mut wait = patience.wait();
         loop {
-            match rustix::fs::flock(&self.file, FlockOperation::NonBlockingLockExclusive) {
-                Ok(()) => return Ok(Held(self)),
+            match rustix::fs::flock(&lock.file, FlockOperation::NonBlockingLockExclusive) {
+                Ok(()) => return Ok(()),
                 Err(Errno::WOULDBLOCK | Errno::INTR) => {}
                 Err(errno) => {
                     return Err(AccessError::LockFile {
                         address: self.address,
-                        path: self.path.display().to_string(),
+                        path: lock.path.display().to_string(),
                         source: io::Error::from(errno),
                     });
                 }
@@ -70,7 +104,7 @@ impl MstflintLock {
             wait.pause().map_err(|end| match end {
                 GaveUp::TimeUp(waited) => AccessError::LockHeld {
                     address: self.address,
-                    path: self.path.display().to_string(),
+                    path: lock.path.display().to_string(),
                     waited,
                 },
                 GaveUp::Stopped => AccessError::Interrupted {
@@ -107,14 +141,26 @@ fn open_file(directory: &Path, path: &Path) -> Result<OwnedFd, Errno> {
     }
 }
 
-/// A hold of the lock.
+/// Takes the locks, where there are any.
+pub(super) fn take<'a>(
+    lock: Option<&'a MstflintLock>,
+    patience: &Patience,
+) -> Result<Option<Held<'a>>, AccessError> {
+    lock.map(|lock| lock.take(patience)).transpose()
+}
+
+/// A hold of the locks.
 #[derive(Debug)]
-pub(super) struct Held<'a>(&'a MstflintLock);
+pub(super) struct Held<'a> {
+    files: Vec<&'a LockFile>,
+}
 
 impl Drop for Held<'_> {
     fn drop(&mut self) {
-        // Closing the file would free it too; there is nobody to tell.
-        let _ = rustix::fs::flock(&self.0.file, FlockOperation::Unlock);
+        for lock in self.files.iter().rev() {
+            // Closing the file would free it too; there is nobody to tell.
+            let _ = rustix::fs::flock(&lock.file, FlockOperation::Unlock);
+        }
     }
 }
 
@@ -139,9 +185,24 @@ mod tests {
         let patience = Patience::new(Duration::from_millis(10), Arc::default());
         let held = first.take(&patience).unwrap();
         let error = second.take(&patience).unwrap_err();
-        assert!(error.to_string().contains("0000:05:00.0_config"), "{error}");
+        assert!(error.to_string().contains("0000:05:00.0_mem"), "{error}");
         drop(held);
         assert!(second.take(&patience).is_ok());
+    }
+
+    #[test]
+    fn whichever_file_mstflint_holds_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let lock = MstflintLock::open_in(folder.path(), address()).unwrap();
+        let patience = Patience::new(Duration::from_millis(10), Arc::default());
+        for kind in ["mem", "config"] {
+            let path = folder.path().join(format!("0000:05:00.0_{kind}"));
+            let theirs = std::fs::File::open(path).unwrap();
+            rustix::fs::flock(&theirs, FlockOperation::LockExclusive).unwrap();
+            assert!(lock.take(&patience).is_err(), "{kind}");
+            drop(theirs);
+            assert!(lock.take(&patience).is_ok(), "{kind}");
+        }
     }
 
     #[test]

@@ -86,7 +86,7 @@ pub enum Session<'a> {
     ToolsHcr(tools_hcr::Session<'a>),
 }
 
-impl Session<'_> {
+impl<'a> Session<'a> {
     /// The function that it belongs to.
     #[must_use]
     pub fn address(&self) -> Bdf {
@@ -228,7 +228,7 @@ impl Session<'_> {
         }
     }
 
-    fn hcr(&mut self, what: &'static str) -> Result<&mut dyn HcrQueries, CommandError> {
+    fn hcr(&mut self, what: &'static str) -> Result<&mut tools_hcr::Session<'a>, CommandError> {
         let address = self.address();
         match self {
             Self::ToolsHcr(session) => Ok(session),
@@ -239,11 +239,4 @@ impl Session<'_> {
             }),
         }
     }
-}
-
-/// Queries that only the tools HCR knows.
-pub(super) trait HcrQueries {
-    fn query_dev_cap(&mut self) -> Result<DevCap, CommandError>;
-    fn query_def_params_global(&mut self) -> Result<DefParamsGlobal, CommandError>;
-    fn query_def_params_port(&mut self, port: u8) -> Result<DefParamsPort, CommandError>;
 }

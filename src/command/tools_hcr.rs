@@ -26,7 +26,6 @@ use bitfield_struct::bitfield;
 use crate::access::{AccessError, Gateway, GaveUp, Space, Word};
 use crate::pci::Bdf;
 
-use super::firmware::HcrQueries;
 use super::register::{DefParamsGlobal, DefParamsPort, DevCap};
 use super::semaphore::{HARDWARE_ID, check_hardware_id};
 use super::{CommandError, Semaphore, Status};
@@ -472,21 +471,24 @@ impl Session<'_> {
     }
 }
 
-impl HcrQueries for Session<'_> {
-    fn query_dev_cap(&mut self) -> Result<DevCap, CommandError> {
+impl Session<'_> {
+    pub(super) fn query_dev_cap(&mut self) -> Result<DevCap, CommandError> {
         // The dwords that flexctl uses start at 0xc0.
         let first = DevCap::FIRST_DWORD;
         let answer = self.query(QUERY_DEV_CAP, 0, first, DevCap::DWORDS, DevCap::NAME)?;
         Ok(DevCap::from_dwords(&answer))
     }
 
-    fn query_def_params_global(&mut self) -> Result<DefParamsGlobal, CommandError> {
+    pub(super) fn query_def_params_global(&mut self) -> Result<DefParamsGlobal, CommandError> {
         let name = DefParamsGlobal::NAME;
         let answer = self.query(QUERY_DEF_PARAMS, 0, 0, DefParamsGlobal::DWORDS, name)?;
         Ok(DefParamsGlobal::from_dwords(&answer))
     }
 
-    fn query_def_params_port(&mut self, port: u8) -> Result<DefParamsPort, CommandError> {
+    pub(super) fn query_def_params_port(
+        &mut self,
+        port: u8,
+    ) -> Result<DefParamsPort, CommandError> {
         let name = DefParamsPort::NAME;
         let answer = self.query(QUERY_DEF_PARAMS, port, 0, DefParamsPort::DWORDS, name)?;
         Ok(DefParamsPort::from_dwords(&answer))

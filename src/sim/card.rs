@@ -57,6 +57,7 @@ impl Card {
     }
 
     /// Names the process that makes the accesses from here on.
+    #[cfg(feature = "cli")]
     pub(crate) fn called_by(&self, process: u32) {
         let pid = i32::try_from(process)
             .ok()

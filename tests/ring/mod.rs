@@ -22,6 +22,9 @@ pub enum Need {
     Program(&'static str),
 }
 
+/// The ring in which Debian's mstconfig works on virtual cards.
+pub const MSTCONFIG: [Need; 3] = [Need::Root, Need::Fuse, Need::Program("mstconfig")];
+
 impl Need {
     fn missing(self) -> Option<String> {
         match self {

@@ -30,15 +30,17 @@ pub struct BarWindow {
 }
 
 impl BarWindow {
-    /// Maps BAR0 and looks whether CR space answers there.
+    /// Maps BAR0 and looks whether CR space answers there with this hardware id.
     ///
     /// # Errors
     /// The function is given back with the reason, for the next way.
     pub fn open(
         mut function: Box<dyn Function>,
+        hardware_id: u16,
         patience: Patience,
     ) -> Result<Self, (Box<dyn Function>, AccessError)> {
-        let lock = try_map(function.as_mut()).and_then(|()| MstflintLock::of(function.as_ref()));
+        let lock = try_map(function.as_mut(), hardware_id)
+            .and_then(|()| MstflintLock::of(function.as_ref()));
         match lock {
             Ok(lock) => Ok(Self {
                 function,
@@ -79,7 +81,7 @@ impl BarWindow {
     }
 }
 
-fn try_map(function: &mut dyn Function) -> Result<(), AccessError> {
+fn try_map(function: &mut dyn Function, hardware_id: u16) -> Result<(), AccessError> {
     let address = function.address();
     let unavailable = |reason: String| FunctionError::BarUnavailable {
         address,
@@ -100,6 +102,12 @@ fn try_map(function: &mut dyn Function) -> Result<(), AccessError> {
         NO_ACCESS => {
             Err(unavailable("the card denies memory access to CR space".to_owned()).into())
         }
+        // Where memory decoding is off, some hosts answer with zeros.
+        id if id & 0xffff != u32::from(hardware_id) => Err(unavailable(format!(
+            "it does not show CR space: hardware id {:#06x}, expected {hardware_id:#06x}",
+            id & 0xffff
+        ))
+        .into()),
         _ => Ok(()),
     }
 }

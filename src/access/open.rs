@@ -26,13 +26,15 @@ pub fn open(
             AccessWay::LegacyGateway => {
                 return Ok(Box::new(LegacyGateway::open(function, patience.clone())?));
             }
-            AccessWay::Bar0 => match BarWindow::open(function, patience.clone()) {
-                Ok(window) => return Ok(Box::new(window)),
-                Err((back, error)) => {
-                    function = back;
-                    passed_over = error;
+            AccessWay::Bar0 => {
+                match BarWindow::open(function, device.hardware_id, patience.clone()) {
+                    Ok(window) => return Ok(Box::new(window)),
+                    Err((back, error)) => {
+                        function = back;
+                        passed_over = error;
+                    }
                 }
-            },
+            }
         }
     }
     Err(passed_over)

@@ -37,7 +37,11 @@ pub(super) fn holder_runs(value: u32) -> bool {
     process_name(value).is_some()
 }
 
+/// The name of a process that runs; a zombie holds nothing any more.
 fn process_name(pid: u32) -> Option<String> {
-    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
-    Some(name.trim().to_owned())
+    // "PID (NAME) STATE ..."; a name may hold anything (proc_pid_stat(5)).
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (name, rest) = stat.split_once('(')?.1.rsplit_once(')')?;
+    let is_dead = matches!(rest.trim_start().chars().next(), Some('Z' | 'X'));
+    (!is_dead).then(|| name.to_owned())
 }

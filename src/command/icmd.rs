@@ -238,7 +238,22 @@ impl Session<'_> {
             .gateway
             .batch(Space::Icmd, &mut words)
             .map_err(wrap)?;
-        Ok(words.into_iter().map(Word::value).collect())
+        let answer: Vec<u32> = words.into_iter().map(Word::value).collect();
+        if answer.contains(&u32::MAX) {
+            self.confirm_alive().map_err(wrap)?;
+        }
+        Ok(answer)
+    }
+
+    /// All-ones may be an answer, or what a card reads as that is gone.
+    fn confirm_alive(&mut self) -> Result<(), AccessError> {
+        match self.icmd.gateway.read(Space::Icmd, CTRL)? {
+            u32::MAX => Err(AccessError::Gone {
+                address: self.address(),
+                what: "the ICMD control register",
+            }),
+            _ => Ok(()),
+        }
     }
 
     /// Writes the command and sets busy; returns the first look at the control register.

@@ -351,7 +351,9 @@ impl Session<'_> {
                     .collect();
                 self.batch(&mut words)
                     .map_err(|source| self.access_error(action, source))?;
-                Ok(words.into_iter().map(Word::value).collect())
+                let answer: Vec<u32> = words.into_iter().map(Word::value).collect();
+                self.confirm_alive(&answer, action)?;
+                Ok(answer)
             }
             Mailbox::Quads => self.read_quads(wanted, action),
         }
@@ -425,7 +427,25 @@ impl Session<'_> {
         let mut words = [Word::read(HCR + 0x10), Word::read(HCR + 0x0c)];
         self.batch(&mut words)
             .map_err(|source| self.access_error(action, source))?;
-        Ok(words.map(Word::value))
+        let answer = words.map(Word::value);
+        self.confirm_alive(&answer, action)?;
+        Ok(answer)
+    }
+
+    /// All-ones may be an answer, or what a card reads as that is gone.
+    fn confirm_alive(&mut self, answer: &[u32], action: &str) -> Result<(), CommandError> {
+        if !answer.contains(&u32::MAX) {
+            return Ok(());
+        }
+        let gone = AccessError::Gone {
+            address: self.address(),
+            what: "the tools HCR",
+        };
+        match self.hcr.gateway.read(Space::Cr, HCR_CTRL) {
+            Ok(u32::MAX) => Err(self.access_error(action, gone)),
+            Ok(_) => Ok(()),
+            Err(source) => Err(self.access_error(action, source)),
+        }
     }
 
     /// Runs a query whose answer lies behind the quads and reads its first dwords.

@@ -264,8 +264,8 @@ fn says_what_else_stands_in_the_way() {
     exit 0
     --- stdout
     ConnectX-4 at sim:connectx-4
-      port 1  enp4s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp4s0f0np0  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
       port 1: in the way: its boot protocol is None(0), not PXE: --with-pxe sets it
       dry run: nothing was written
     ");

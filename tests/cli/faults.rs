@@ -281,8 +281,8 @@ fn a_lost_write_is_noticed() {
     exit 7
     --- stdout
     ConnectX-3 at sim:connectx-3
-      port 1  enp5s0    IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp5s0d1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp5s0    IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp5s0d1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
     --- stderr
     error: 0000:05:00.0: port 2: BOOT_SETTINGS_EXTRAS (0x2001/2) was written but reads back differently: expected 0000020f, found 0000000f
     the card now: port 1 BOOT_SETTINGS_EXTRAS (0x2001/1): as before (0000000f)
@@ -317,8 +317,8 @@ fn a_corrupt_write_is_restored() {
     exit 7
     --- stdout
     ConnectX-3 at sim:connectx-3
-      port 1  enp5s0    IP_VER  IPv4(0) -> IPv4_IPv6(2)
-      port 2  enp5s0d1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 1  enp5s0    IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+      port 2  enp5s0d1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
     --- stderr
     error: 0000:05:00.0: port 1: BOOT_SETTINGS_EXTRAS (0x2001/1) was written but reads back differently: expected 0000020f, found fffffdf0
     the card now: port 1 BOOT_SETTINGS_EXTRAS (0x2001/1): as before (0000000f)
@@ -412,7 +412,7 @@ fn a_power_cut_between_two_ports_is_told_and_finished_by_the_next_run() {
         port 1 nv_rom_boot_conf2 (0x03000195) holds the new value
         port 2 nv_rom_boot_conf2 (0x03000195) holds what it held before
       port 1  enp4s0f0np0  IP_VER  IPv4_IPv6(2) (stays)
-      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
+      port 2  enp4s0f1np1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
       written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-4.json)
     ");
     assert_eq!(held_by_connectx4(&place), NEW_4);

@@ -10,6 +10,7 @@
 
 use crate::pci::{Bdf, Function, FunctionError};
 
+use super::gateway::in_order;
 use super::mstflint_lock::{MstflintLock, take};
 use super::{AccessError, Gateway, GaveUp, Patience, Space, Word};
 
@@ -50,6 +51,22 @@ impl BarWindow {
             }),
             Err(error) => Err((function, error)),
         }
+    }
+
+    fn perform(&mut self, word: &mut Word) -> Result<(), AccessError> {
+        match word {
+            Word::Read { address, value } | Word::Gate { address, value, .. } => {
+                if self.unflushed {
+                    self.flush()?;
+                }
+                *value = load(self.function.as_mut(), *address)?;
+            }
+            Word::Write { address, value } => {
+                store(self.function.as_mut(), *address, *value)?;
+                self.unflushed = true;
+            }
+        }
+        Ok(())
     }
 
     fn flush(&mut self) -> Result<(), AccessError> {
@@ -147,20 +164,6 @@ impl Gateway for BarWindow {
                 space,
             });
         }
-        for word in words {
-            match word {
-                Word::Read { address, value } => {
-                    if self.unflushed {
-                        self.flush()?;
-                    }
-                    *value = load(self.function.as_mut(), *address)?;
-                }
-                Word::Write { address, value } => {
-                    store(self.function.as_mut(), *address, *value)?;
-                    self.unflushed = true;
-                }
-            }
-        }
-        Ok(())
+        in_order(words, |word| self.perform(word))
     }
 }

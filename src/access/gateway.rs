@@ -29,6 +29,16 @@ pub enum Word {
         /// What was read.
         value: u32,
     },
+    /// Read the dword, a few times while one of the bits in `stop_if` is set; when
+    /// it stays set, the batch ends here and what comes after it is not done.
+    Gate {
+        /// Byte address, a multiple of four.
+        address: u32,
+        /// Bits that end the batch.
+        stop_if: u32,
+        /// What was read.
+        value: u32,
+    },
     /// Write the dword.
     Write {
         /// Byte address, a multiple of four.
@@ -39,10 +49,30 @@ pub enum Word {
 }
 
 impl Word {
+    /// Looks at a gate: a card that answers at once needs no second hold of its
+    /// gateway, and others do not wait long for one that does not.
+    const GATE_LOOKS: usize = 4;
+
     /// A read whose value is still to come.
     #[must_use]
     pub fn read(address: u32) -> Self {
         Self::Read { address, value: 0 }
+    }
+
+    /// A read that ends the batch when one of the bits is set.
+    #[must_use]
+    pub fn gate(address: u32, stop_if: u32) -> Self {
+        Self::Gate {
+            address,
+            stop_if,
+            value: 0,
+        }
+    }
+
+    /// Whether this word, now that it was read, ends its batch.
+    #[must_use]
+    pub fn stops(self) -> bool {
+        matches!(self, Self::Gate { stop_if, value, .. } if value & stop_if != 0)
     }
 
     /// A write.
@@ -55,9 +85,30 @@ impl Word {
     #[must_use]
     pub fn value(self) -> u32 {
         match self {
-            Self::Read { value, .. } | Self::Write { value, .. } => value,
+            Self::Read { value, .. } | Self::Gate { value, .. } | Self::Write { value, .. } => {
+                value
+            }
         }
     }
+}
+
+/// Performs accesses in their order with `perform`, up to a gate that ends them.
+pub(super) fn in_order(
+    words: &mut [Word],
+    mut perform: impl FnMut(&mut Word) -> Result<(), AccessError>,
+) -> Result<(), AccessError> {
+    for word in words {
+        perform(word)?;
+        for _ in 1..Word::GATE_LOOKS {
+            if word.stops() {
+                perform(word)?;
+            }
+        }
+        if word.stops() {
+            break;
+        }
+    }
+    Ok(())
 }
 
 /// A way into the card.

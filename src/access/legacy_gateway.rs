@@ -15,6 +15,7 @@
 
 use crate::pci::{Bdf, Function};
 
+use super::gateway::in_order;
 use super::mstflint_lock::{MstflintLock, take};
 use super::{AccessError, Gateway, Patience, Space, Word};
 
@@ -82,11 +83,11 @@ impl LegacyGateway {
 /// Performs one access. The caller holds the lock.
 fn perform(function: &mut dyn Function, form: Form, word: &mut Word) -> Result<(), AccessError> {
     match (word, form) {
-        (Word::Read { address, value }, Form::ReadWrite) => {
+        (Word::Read { address, value } | Word::Gate { address, value, .. }, Form::ReadWrite) => {
             function.write_config32(ADDRESS, *address)?;
             *value = function.read_config32(DATA)?;
         }
-        (Word::Read { address, value }, Form::WriteOnly) => {
+        (Word::Read { address, value } | Word::Gate { address, value, .. }, Form::WriteOnly) => {
             function.write_config32(ADDRESS, *address | 1)?;
             *value = function.read_config32(DATA)?;
         }
@@ -134,15 +135,16 @@ impl Gateway for LegacyGateway {
                 Form::ReadWrite => Some(function.read_config32(ADDRESS)?),
                 Form::WriteOnly => None,
             };
-            let outcome = part
-                .iter_mut()
-                .try_for_each(|word| perform(function, self.form, word));
+            let outcome = in_order(part, |word| perform(function, self.form, word));
             if let Some(before) = before {
                 let restored = function.write_config32(ADDRESS, before);
                 outcome?;
                 restored?;
             } else {
                 outcome?;
+            }
+            if part.iter().any(|word| word.stops()) {
+                break;
             }
         }
         Ok(())

@@ -22,6 +22,7 @@ use bitfield_struct::bitfield;
 
 use crate::pci::{Bdf, Function};
 
+use super::gateway::in_order;
 use super::{AccessError, Gateway, GaveUp, Patience, Space, Word};
 
 const CAPABILITY_POINTER: u16 = 0x34;
@@ -186,7 +187,7 @@ impl Vsec {
 
     fn perform(&mut self, word: &mut Word) -> Result<(), AccessError> {
         match word {
-            Word::Read { address, value } => {
+            Word::Read { address, value } | Word::Gate { address, value, .. } => {
                 self.put(ADDRESS, *address & !FLAG)?;
                 self.wait_for_flag(FLAG)?;
                 *value = self.get(DATA)?;
@@ -244,9 +245,7 @@ struct Held<'a> {
 impl Held<'_> {
     fn run(&mut self, space: Space, words: &mut [Word]) -> Result<(), AccessError> {
         self.vsec.select(space)?;
-        words
-            .iter_mut()
-            .try_for_each(|word| self.vsec.perform(word))
+        in_order(words, |word| self.vsec.perform(word))
     }
 
     fn release(mut self) -> Result<(), AccessError> {

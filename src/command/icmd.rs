@@ -210,19 +210,19 @@ impl Session<'_> {
                 ),
             });
         }
-        let status = self.send(mailbox).and_then(|ctrl| {
-            if ctrl.busy() {
-                self.wait_until_idle()
-            } else {
-                Ok(ctrl)
-            }
-        });
         let wrap = |source| CommandError::Access {
             address,
             action: action.to_owned(),
             source,
         };
-        let status = Status::from_icmd(status.map_err(wrap)?.status());
+        let (mut ctrl, mut answer) = self.send(mailbox, wanted).map_err(wrap)?;
+        if ctrl.busy() {
+            ctrl = self.wait_until_idle().map_err(wrap)?;
+            answer = reads(wanted);
+            let gateway = &mut self.icmd.gateway;
+            gateway.batch(Space::Icmd, &mut answer).map_err(wrap)?;
+        }
+        let status = Status::from_icmd(ctrl.status());
         if status != Status::Ok {
             return Err(CommandError::Refused {
                 address,
@@ -230,15 +230,7 @@ impl Session<'_> {
                 status,
             });
         }
-        let mut words: Vec<Word> = wanted
-            .iter()
-            .map(|at| Word::read(mailbox_at(*at)))
-            .collect();
-        self.icmd
-            .gateway
-            .batch(Space::Icmd, &mut words)
-            .map_err(wrap)?;
-        let answer: Vec<u32> = words.into_iter().map(Word::value).collect();
+        let answer: Vec<u32> = answer.into_iter().map(Word::value).collect();
         if answer.contains(&u32::MAX) {
             self.confirm_alive().map_err(wrap)?;
         }
@@ -256,9 +248,16 @@ impl Session<'_> {
         }
     }
 
-    /// Writes the command and sets busy; returns the first look at the control register.
-    fn send(&mut self, mailbox: &[u32]) -> Result<Ctrl, AccessError> {
+    /// Writes the command, sets busy and looks at the control register. Where the
+    /// card is done by then without an error, the answer is read under the same
+    /// hold of the gateway; else it holds nothing.
+    fn send(
+        &mut self,
+        mailbox: &[u32],
+        wanted: &[usize],
+    ) -> Result<(Ctrl, Vec<Word>), AccessError> {
         let command = Ctrl::new().with_opcode(OPCODE_ACCESS_REGISTER);
+        let unfinished = Ctrl::new().with_busy(true).with_status(u8::MAX);
         let mut words = vec![Word::write(CTRL, command.into_bits())];
         words.extend(
             mailbox
@@ -267,11 +266,13 @@ impl Session<'_> {
                 .map(|(at, dword)| Word::write(mailbox_at(at), *dword)),
         );
         words.push(Word::write(CTRL, command.with_busy(true).into_bits()));
-        words.push(Word::read(CTRL));
+        words.push(Word::gate(CTRL, unfinished.into_bits()));
+        let answer = words.len();
+        words.extend(reads(wanted));
         self.icmd.gateway.batch(Space::Icmd, &mut words)?;
-        Ok(Ctrl::from_bits(
-            words.last().map_or(u32::MAX, |word| word.value()),
-        ))
+        let answer = words.split_off(answer);
+        let ctrl = words.last().map_or(u32::MAX, |word| word.value());
+        Ok((Ctrl::from_bits(ctrl), answer))
     }
 
     /// A command that runs is not abandoned on a request to stop: the card
@@ -323,6 +324,13 @@ impl Drop for Session<'_> {
         // On this way out another error is already on its way to the user.
         let _ = self.release();
     }
+}
+
+fn reads(wanted: &[usize]) -> Vec<Word> {
+    wanted
+        .iter()
+        .map(|at| Word::read(mailbox_at(*at)))
+        .collect()
 }
 
 fn mailbox_at(dword: usize) -> u32 {

@@ -252,8 +252,15 @@ impl Session<'_> {
         }
     }
 
-    /// Runs a command after the accesses in `before`, under one hold of the way.
-    fn run(&mut self, command: Command, before: Vec<Word>) -> Result<Status, AccessError> {
+    /// Runs a command after the accesses in `before`, and reads the addresses in
+    /// `after` when it is done: all under one hold of the way where the card
+    /// answers at once.
+    fn run(
+        &mut self,
+        command: Command,
+        before: Vec<Word>,
+        after: &[u32],
+    ) -> Result<(Status, Vec<u32>), AccessError> {
         let ctrl = Ctrl::new()
             .with_opcode(command.opcode)
             .with_opcode_modifier(command.opcode_modifier);
@@ -274,13 +281,22 @@ impl Session<'_> {
                 .map(|(address, value)| Word::write(address, value)),
         );
         words.push(Word::write(HCR_CTRL, ctrl.with_go(true).into_bits()));
-        words.push(Word::read(HCR_CTRL));
+        let unfinished = Ctrl::new().with_go(true).with_status(u8::MAX);
+        words.push(Word::gate(HCR_CTRL, unfinished.into_bits()));
+        let answer = words.len();
+        words.extend(after.iter().map(|address| Word::read(*address)));
         self.batch(&mut words)?;
-        let mut answer = Ctrl::from_bits(words.last().map_or(u32::MAX, |word| word.value()));
-        if answer.go() {
-            answer = self.wait_for_go_clear()?;
+        let mut answer = words.split_off(answer);
+        let mut ctrl = Ctrl::from_bits(words.last().map_or(u32::MAX, |word| word.value()));
+        if ctrl.go() {
+            ctrl = self.wait_for_go_clear()?;
+            self.batch(&mut answer)?;
         }
-        Ok(Status::from_tools_hcr(answer.status()))
+        let answer: Vec<u32> = answer.into_iter().map(Word::value).collect();
+        if answer.contains(&u32::MAX) {
+            self.confirm_alive()?;
+        }
+        Ok((Status::from_tools_hcr(ctrl.status()), answer))
     }
 
     /// Runs a command and turns its failures into errors.
@@ -288,12 +304,13 @@ impl Session<'_> {
         &mut self,
         command: Command,
         before: Vec<Word>,
+        after: &[u32],
         action: &str,
-    ) -> Result<(), CommandError> {
+    ) -> Result<Vec<u32>, CommandError> {
         let address = self.address();
-        match self.run(command, before) {
-            Ok(Status::Ok) => Ok(()),
-            Ok(status) => Err(CommandError::Refused {
+        match self.run(command, before, after) {
+            Ok((Status::Ok, answer)) => Ok(answer),
+            Ok((status, _)) => Err(CommandError::Refused {
                 address,
                 action: action.to_owned(),
                 status,
@@ -342,20 +359,15 @@ impl Session<'_> {
             .iter_mut()
             .take(answered)
             .for_each(|dword| *dword = None);
-        self.command(command, before, action)?;
         match self.mailbox {
             Mailbox::Cr => {
-                let mut words: Vec<Word> = wanted
-                    .iter()
-                    .map(|at| Word::read(cr_mailbox_at(*at)))
-                    .collect();
-                self.batch(&mut words)
-                    .map_err(|source| self.access_error(action, source))?;
-                let answer: Vec<u32> = words.into_iter().map(Word::value).collect();
-                self.confirm_alive(&answer, action)?;
-                Ok(answer)
+                let after: Vec<u32> = wanted.iter().map(|at| cr_mailbox_at(*at)).collect();
+                self.command(command, before, &after, action)
             }
-            Mailbox::Quads => self.read_quads(wanted, action),
+            Mailbox::Quads => {
+                self.command(command, before, &[], action)?;
+                self.read_quads(wanted, action)
+            }
         }
     }
 
@@ -405,6 +417,7 @@ impl Session<'_> {
                     ..Command::default()
                 },
                 Vec::new(),
+                &[],
                 action,
             )?;
             self.shadow[at] = known[0];
@@ -415,36 +428,23 @@ impl Session<'_> {
 
     /// Reads the dwords `at` and `at + 1` of the mailbox behind the quads.
     fn read_quad(&mut self, at: usize, action: &str) -> Result<[u32; 2], CommandError> {
-        self.command(
-            Command {
-                opcode: MAILBOX_READ,
-                input_modifier: quad_index(at),
-                ..Command::default()
-            },
-            Vec::new(),
-            action,
-        )?;
-        let mut words = [Word::read(HCR + 0x10), Word::read(HCR + 0x0c)];
-        self.batch(&mut words)
-            .map_err(|source| self.access_error(action, source))?;
-        let answer = words.map(Word::value);
-        self.confirm_alive(&answer, action)?;
-        Ok(answer)
+        let command = Command {
+            opcode: MAILBOX_READ,
+            input_modifier: quad_index(at),
+            ..Command::default()
+        };
+        let answer = self.command(command, Vec::new(), &[HCR + 0x10, HCR + 0x0c], action)?;
+        Ok([0, 1].map(|at| answer.get(at).copied().unwrap_or(u32::MAX)))
     }
 
     /// All-ones may be an answer, or what a card reads as that is gone.
-    fn confirm_alive(&mut self, answer: &[u32], action: &str) -> Result<(), CommandError> {
-        if !answer.contains(&u32::MAX) {
-            return Ok(());
-        }
-        let gone = AccessError::Gone {
-            address: self.address(),
-            what: "the tools HCR",
-        };
-        match self.hcr.gateway.read(Space::Cr, HCR_CTRL) {
-            Ok(u32::MAX) => Err(self.access_error(action, gone)),
-            Ok(_) => Ok(()),
-            Err(source) => Err(self.access_error(action, source)),
+    fn confirm_alive(&mut self) -> Result<(), AccessError> {
+        match self.hcr.gateway.read(Space::Cr, HCR_CTRL)? {
+            u32::MAX => Err(AccessError::Gone {
+                address: self.address(),
+                what: "the tools HCR",
+            }),
+            _ => Ok(()),
         }
     }
 
@@ -462,7 +462,7 @@ impl Session<'_> {
             opcode_modifier,
             ..Command::default()
         };
-        self.command(command, Vec::new(), action)?;
+        self.command(command, Vec::new(), &[], action)?;
         if self.mailbox == Mailbox::Quads {
             *self.shadow = [None; MAILBOX_DWORDS];
         }

@@ -36,12 +36,12 @@ pub(super) fn describe(function: &Directory, address: Bdf, ids: Ids) -> Function
             hexadecimal(text).and_then(|value| u8::try_from(value).ok())
         })
     });
-    info.physical_function = notes.optional(function, "physfn", || pci_link(function, "physfn"));
+    info.physical_function = notes.optional_link("physfn", pci_link(function, "physfn"));
     // What may be virtual is never taken for physical: those get written to.
     if info.physical_function.is_some() || notes.mentions("physfn") {
         info.kind = FunctionKind::Virtual;
     }
-    info.driver = notes.optional(function, "driver", || driver(function));
+    info.driver = notes.optional_link("driver", driver(function));
     info.numa_node = notes
         .optional(function, "numa_node", || {
             function.attribute("numa_node", "a node number", |text| {
@@ -241,6 +241,15 @@ impl Notes {
                 let dangling = function.has_link(what).then_some(Fault::Dangling)?;
                 self.required(what, Err(dangling))
             }
+            value => self.required(what, value),
+        }
+    }
+
+    /// The target of a link that may be absent without a word. A link is read
+    /// itself, so there is nothing that could dangle.
+    fn optional_link<T>(&mut self, what: &str, value: Result<T, Fault>) -> Option<T> {
+        match value {
+            Err(fault) if fault.is_absent() => None,
             value => self.required(what, value),
         }
     }

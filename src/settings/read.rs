@@ -13,8 +13,7 @@ use super::{Plan, Value, ValueOf};
 /// How much is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// What a change needs: next values, defaults of what is not set, current
-    /// values of what may be changed.
+    /// What a change needs: next values, and defaults of what is not set.
     ForChange,
     /// Default, current and next of everything.
     Everything,
@@ -216,8 +215,10 @@ struct Reader<'a, 'b> {
 impl<'a, 'b> Reader<'a, 'b> {
     fn new(session: &'a mut Session<'b>, port: u8, detail: Detail) -> Result<Self, CommandError> {
         let offers = match session.interface() {
-            FirmwareInterface::Icmd => answered(session.get(&Mnvgc::new()))?.unwrap_or_default(),
-            FirmwareInterface::ToolsHcr => Mnvgc::new(),
+            FirmwareInterface::Icmd if detail == Detail::Everything => {
+                answered(session.get(&Mnvgc::new()))?.unwrap_or_default()
+            }
+            _ => Mnvgc::new(),
         };
         Ok(Self {
             session,

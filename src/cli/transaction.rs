@@ -201,6 +201,7 @@ fn chosen_ports(reading: &CardReading, port: Option<u8>) -> Result<Vec<&PortSett
     match port {
         Some(port) if chosen.is_empty() => {
             Err(plan_failure(&crate::settings::PlanError::NoSuchPort {
+                function: reading.ports.first().map(|settings| settings.function),
                 port,
                 ports: reading.ports.iter().map(|settings| settings.port).collect(),
             }))

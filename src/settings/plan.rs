@@ -109,8 +109,10 @@ impl Plan {
 #[non_exhaustive]
 pub enum PlanError {
     /// The card has no such port.
-    #[error("the card has no port {port}, only {}", list(.ports))]
+    #[error("{}the card has no port {port}, only {}", at(.function), list(.ports))]
     NoSuchPort {
+        /// A function of the card.
+        function: Option<Bdf>,
         /// The port that was asked for.
         port: u8,
         /// The ports that it has.
@@ -228,6 +230,10 @@ pub enum PlanError {
     },
 }
 
+fn at(function: &Option<Bdf>) -> String {
+    function.map_or_else(String::new, |function| format!("{function}: "))
+}
+
 fn list(ports: &[u8]) -> String {
     let words: Vec<String> = ports.iter().map(u8::to_string).collect();
     words.join(" and ")
@@ -255,6 +261,7 @@ pub fn plan(
             .iter()
             .find(|settings| settings.port == wish.port)
             .ok_or_else(|| PlanError::NoSuchPort {
+                function: ports.first().map(|settings| settings.function),
                 port: wish.port,
                 ports: ports.iter().map(|settings| settings.port).collect(),
             })?;

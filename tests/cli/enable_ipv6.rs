@@ -133,13 +133,13 @@ fn a_port_that_the_card_lacks_is_refused() {
     assert_snapshot!(place.run("enable-ipv6 -d sim:connectx-4 --port 3"), @"
     exit 3
     --- stderr
-    error: the card has no port 3, only 1 and 2
+    error: 0000:04:00.0: the card has no port 3, only 1 and 2
     hint: leave --port out to mean every port of the card
     ");
     assert_snapshot!(place.run("enable-ipv6 -d sim:connectx-3-single-port --port 2"), @"
     exit 3
     --- stderr
-    error: the card has no port 2, only 1
+    error: 0000:08:00.0: the card has no port 2, only 1
     hint: leave --port out to mean every port of the card
     ");
     assert_eq!(place.counter("connectx-4", "tlv_writes"), 0);

@@ -53,7 +53,7 @@ fn what_never_finishes_is_named() {
     assert_snapshot!(place.run(ENABLE_4), @"
     exit 7
     --- stderr
-    error: 0000:04:00.0: GET of MNVQC (0x9030) failed
+    error: 0000:04:00.0: GET of MNVDA (0x9024) failed
     caused by: 0000:04:00.0: the firmware's command (ICMD busy bit) did not finish within 3s
     hint: the firmware hangs: power the host off and on; `flexctl doctor -d sim:connectx-4` shows what is held
     ");

@@ -317,7 +317,15 @@ fn firmware_checks(
             }
         };
         let held = if args.clear_semaphores {
-            clear(args, ctx, situation, firmware, held, look)?
+            match clear(args, ctx, situation, firmware, held, look) {
+                Ok(held) => held,
+                // One card that is in use must not keep the others from their turn.
+                Err(failure) if failure.code != ExitCode::Usage => {
+                    checks.push(failed_check(about, "semaphores", &failure));
+                    return Ok(());
+                }
+                Err(failure) => return Err(failure),
+            }
         } else {
             held
         };

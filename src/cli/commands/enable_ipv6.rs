@@ -34,7 +34,10 @@ pub(in crate::cli) struct EnableArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..))]
     port: Option<u8>,
 
-    /// Also set the boot protocol to PXE and switch the option ROM on
+    /// Also make the ROM run and boot by PXE
+    ///
+    /// Sets the boot protocol to PXE where it does not include PXE yet; on
+    /// ConnectX-3 also switches the option ROM on. ConnectX-4 has no such switch.
     #[arg(long)]
     with_pxe: bool,
 

@@ -73,6 +73,7 @@ fn list_of_a_virtual_card() {
               ],
               "ip_mode": "ipv4",
               "ip_mode_stored": false,
+              "ip_mode_offered": true,
               "ip_mode_unavailable": null,
               "settings": [
                 {
@@ -508,6 +509,7 @@ fn show_of_a_virtual_card() {
                 ],
                 "ip_mode": "ipv4",
                 "ip_mode_stored": false,
+                "ip_mode_offered": true,
                 "ip_mode_unavailable": null,
                 "settings": [
                   {

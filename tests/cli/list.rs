@@ -45,10 +45,10 @@ fn shows_what_keeps_it_from_telling() {
     --- stdout
     CARD                      MODEL       FIRMWARE    PORT  INTERFACE  IPV6 BOOT
     sim:connectx-3-corrupt    ConnectX-3  2.35.5100   1     enp9s0     cannot tell: the card answered: configuration corrupt (0x22)
-    sim:connectx-4-no-ip-ver  ConnectX-4  12.28.2006  1     enp13s0f0  cannot tell: nv_rom_cap.boot_ip_ver is 0
-                                                      2     enp13s0f1  cannot tell: nv_rom_cap.boot_ip_ver is 0
-    sim:connectx-3-old-rom    ConnectX-3  2.35.5100   1     enp7s0     cannot tell: boot_ip_ver in QUERY_DEF_PARAMS is 0
-                                                      2     enp7s0d1   cannot tell: boot_ip_ver in QUERY_DEF_PARAMS is 0
+    sim:connectx-4-no-ip-ver  ConnectX-4  12.28.2006  1     enp13s0f0  not offered: nv_rom_cap.boot_ip_ver is 0
+                                                      2     enp13s0f1  not offered: nv_rom_cap.boot_ip_ver is 0
+    sim:connectx-3-old-rom    ConnectX-3  2.35.5100   1     enp7s0     not offered: boot_ip_ver in QUERY_DEF_PARAMS is 0
+                                                      2     enp7s0d1   not offered: boot_ip_ver in QUERY_DEF_PARAMS is 0
     ");
 }
 
@@ -283,8 +283,8 @@ fn shows_expansion_roms_when_asked() {
     CARD                          MODEL       FIRMWARE    PORT  INTERFACE    IPV6 BOOT                                          EXPANSION ROM
     sim:connectx-4                ConnectX-4  12.28.2006  1     enp4s0f0np0  off                                                FlexBoot 3.6.102 (knows IPv6)
                                                           2     enp4s0f1np1  off
-    sim:connectx-3-old-rom        ConnectX-3  2.35.5100   1     enp7s0       cannot tell: boot_ip_ver in QUERY_DEF_PARAMS is 0  FlexBoot 3.4.648 (too old for IPv6)
-                                                          2     enp7s0d1     cannot tell: boot_ip_ver in QUERY_DEF_PARAMS is 0
+    sim:connectx-3-old-rom        ConnectX-3  2.35.5100   1     enp7s0       not offered: boot_ip_ver in QUERY_DEF_PARAMS is 0  FlexBoot 3.4.648 (too old for IPv6)
+                                                          2     enp7s0d1     not offered: boot_ip_ver in QUERY_DEF_PARAMS is 0
     sim:connectx-4-upstream-ipxe  ConnectX-4  12.28.2006  1     enp15s0f0    off                                                iPXE without FlexBoot's version record
                                                           2     enp15s0f1    off
     ");

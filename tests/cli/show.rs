@@ -204,7 +204,7 @@ fn a_card_that_lacks_the_setting_says_what_is_missing() {
       boot path              this host was booted by its BIOS: FlexBoot runs
       on silicon             untested: agrees with mstconfig 4.21 on virtual cards
 
-      port 1 (0000:0d:00.0, enp13s0f0) IPv6 boot: cannot tell: nv_rom_cap.boot_ip_ver is 0
+      port 1 (0000:0d:00.0, enp13s0f0) IPv6 boot: not offered: nv_rom_cap.boot_ip_ver is 0
         SETTING                  DEFAULT   CURRENT   NEXT      TLV
         BOOT_VLAN                1         1         1         0x03000221
         LEGACY_BOOT_PROTOCOL     PXE(1)    PXE(1)    PXE(1)    0x03000221
@@ -219,7 +219,7 @@ fn a_card_that_lacks_the_setting_says_what_is_missing() {
         LINK_TYPE                ETH(2)    not set   not set   0x01010012
         not offered: IP_VER (nv_rom_cap.boot_ip_ver is 0)
 
-      port 2 (0000:0d:00.1, enp13s0f1) IPv6 boot: cannot tell: nv_rom_cap.boot_ip_ver is 0
+      port 2 (0000:0d:00.1, enp13s0f1) IPv6 boot: not offered: nv_rom_cap.boot_ip_ver is 0
         SETTING                  DEFAULT   CURRENT   NEXT      TLV
         BOOT_VLAN                1         1         1         0x03000221
         LEGACY_BOOT_PROTOCOL     PXE(1)    PXE(1)    PXE(1)    0x03000221
@@ -252,12 +252,12 @@ fn what_stands_in_the_way_comes_with_the_command_that_removes_it() {
         .collect();
     assert_snapshot!(lines.join("\n"), @"
     boot path              this host was booted by UEFI: FlexBoot does not run
-    port 1 (0000:07:00.0, enp7s0) IPv6 boot: cannot tell: boot_ip_ver in QUERY_DEF_PARAMS is 0
+    port 1 (0000:07:00.0, enp7s0) IPv6 boot: not offered: boot_ip_ver in QUERY_DEF_PARAMS is 0
       in the way: its boot protocol is None(0), not PXE: enable-ipv6 -d sim:connectx-3-old-rom --with-pxe sets it
       in the way: its option ROM is switched off: enable-ipv6 -d sim:connectx-3-old-rom --with-pxe switches it on
       in the way: FlexBoot 3.4.648 is too old: IPv6 came with 3.4.718; burn a newer ROM or firmware
       in the way: this host was booted by UEFI, where FlexBoot (a BIOS ROM) does not run: enable legacy boot (CSM), or use the platform's own IPv6 PXE switch
-    port 2 (0000:07:00.0, enp7s0d1) IPv6 boot: cannot tell: boot_ip_ver in QUERY_DEF_PARAMS is 0
+    port 2 (0000:07:00.0, enp7s0d1) IPv6 boot: not offered: boot_ip_ver in QUERY_DEF_PARAMS is 0
       in the way: FlexBoot 3.4.648 is too old: IPv6 came with 3.4.718; burn a newer ROM or firmware
       in the way: this host was booted by UEFI, where FlexBoot (a BIOS ROM) does not run: enable legacy boot (CSM), or use the platform's own IPv6 PXE switch
     boot path              this host was booted by UEFI: FlexBoot does not run

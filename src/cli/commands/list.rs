@@ -10,7 +10,7 @@ use super::super::ExitCode;
 use super::super::context::Context;
 use super::super::error::Failure;
 use super::super::listing::{CardAnswer, open_all};
-use super::super::output::{BAD, DIM, GOOD, Output, styled, table};
+use super::super::output::{BAD, CARE, DIM, GOOD, Output, styled, table};
 use super::super::report::{CardReport, PortReport, RomReport};
 
 /// List cards, their firmware and the IPv6 boot state of every port
@@ -228,6 +228,9 @@ pub(super) fn ipv6_state(port: &PortReport) -> String {
             } else {
                 format!("{} ({mode}{stored})", styled(GOOD, "on"))
             }
+        }
+        (None, Some(missing)) if port.ip_mode_offered == Some(false) => {
+            styled(CARE, format_args!("not offered: {missing}"))
         }
         (None, Some(reason)) => styled(BAD, format_args!("cannot tell: {reason}")),
         (None, None) => styled(BAD, "cannot tell"),

@@ -23,6 +23,8 @@ pub(in crate::cli) struct PortReport {
     pub(in crate::cli) ip_mode: Option<String>,
     /// Whether that mode is stored on the card; otherwise it is the card's default.
     pub(in crate::cli) ip_mode_stored: bool,
+    /// Whether the card's firmware offers the setting; null when it does not say.
+    pub(in crate::cli) ip_mode_offered: Option<bool>,
     /// Why the mode cannot be told or set, when it cannot.
     pub(in crate::cli) ip_mode_unavailable: Option<String>,
     /// All boot settings that were read.
@@ -149,6 +151,11 @@ impl PortReport {
             interfaces: interfaces(card, port),
             ip_mode: mode.map(|mode| mode.to_string()),
             ip_mode_stored: matches!(next, Some(Value::Is(_))),
+            ip_mode_offered: match port.availability(IP_VER) {
+                Availability::Offered => Some(true),
+                Availability::Missing(_) => Some(false),
+                Availability::Refused { .. } => None,
+            },
             ip_mode_unavailable: missing.or(refused).or(unknown),
             settings: port
                 .settings()

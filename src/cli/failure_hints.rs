@@ -125,8 +125,13 @@ impl From<LockError> for Failure {
 
 impl From<JournalError> for Failure {
     fn from(error: JournalError) -> Self {
-        Self::new(ExitCode::Failed, &error)
-            .hint("FLEXCTL_STATE_DIR names another folder for the records of transactions")
+        match error {
+            JournalError::Malformed { .. } => Self::new(ExitCode::InvalidInput, &error).hint(
+                "nothing was written to the card; look at the file, then remove it and run this again",
+            ),
+            _ => Self::new(ExitCode::Failed, &error)
+                .hint("FLEXCTL_STATE_DIR names another folder for the records of transactions"),
+        }
     }
 }
 

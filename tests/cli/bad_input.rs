@@ -333,3 +333,17 @@ fn an_answer_that_cannot_be_written_is_a_failure_and_nothing_is_changed() {
     );
     assert_eq!(place.counter("connectx-4", "tlv_writes"), 0);
 }
+
+#[test]
+fn a_record_that_is_none_stops_changes_but_hides_nothing() {
+    let place = place();
+    let records = place.path("state").join("transactions");
+    std::fs::create_dir_all(&records).unwrap();
+    std::fs::write(records.join("sim-connectx-4.json"), "{bad").unwrap();
+    let said = stderr(&place, "enable-ipv6 -d sim:connectx-4", 6);
+    assert!(said.contains("then remove it"), "{said}");
+    let shown = place.run("show -d sim:connectx-4");
+    assert_eq!(shown.code, 6, "{shown}");
+    assert!(shown.stdout.contains("IPv6 boot: off"), "{shown}");
+    assert_eq!(place.counter("connectx-4", "tlv_writes"), 0);
+}

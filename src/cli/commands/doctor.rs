@@ -228,8 +228,10 @@ fn card_checks(
     if card.supported().is_some() {
         checks.push(driver_check(&about, drivers.first().copied(), card));
     }
-    if let Some(record) = Journal::of(&ctx.folders, card).unfinished()? {
-        checks.push(Check {
+    match Journal::of(&ctx.folders, card).unfinished() {
+        Ok(None) => {}
+        Ok(Some(record)) => {
+            checks.push(Check {
             hints: vec![format!("flexctl show -d {about} tells what the card holds; run the change again to finish it")],
             code: ExitCode::CardError,
             ..check(
@@ -239,6 +241,8 @@ fn card_checks(
                 format!("a change by process {} ({}) was not finished", record.process, record.age()),
             )
         });
+        }
+        Err(error) => checks.push(failed_check(&about, "transactions", &error.into())),
     }
     // Others at work must not be waited for long here.
     let patience = Patience::new(LOOK_LIMIT, std::sync::Arc::clone(&ctx.stop));

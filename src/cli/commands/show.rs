@@ -49,10 +49,20 @@ pub(in crate::cli) fn show(_args: &ShowArgs, ctx: &Context) -> Result<ExitCode, 
         let mut unfinished = None;
         let report = match read_everything(ctx, &card) {
             Ok(answer) => {
-                if let Some(record) = Journal::of(&ctx.folders, &card).unfinished()? {
-                    unfinished = Some(unfinished_report(&record, &answer.reading.ports));
-                }
-                codes.push(ExitCode::Done);
+                let record = Journal::of(&ctx.folders, &card).unfinished();
+                codes.push(match record {
+                    Ok(record) => {
+                        let ports = &answer.reading.ports;
+                        unfinished = record.map(|record| unfinished_report(&record, ports));
+                        ExitCode::Done
+                    }
+                    // What the card says is shown all the same.
+                    Err(error) => {
+                        let failure = Failure::from(error);
+                        failure.print();
+                        failure.code
+                    }
+                });
                 opened(&card, listed, &answer)
             }
             Err(failure) => {

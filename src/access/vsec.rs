@@ -128,7 +128,8 @@ impl Vsec {
             if value == 0 {
                 let ticket = self.get(COUNTER)?;
                 value = self.claim(ticket)?;
-                if value == ticket {
+                // A counter of 0 would look like a hold of nobody.
+                if value == ticket && ticket != 0 {
                     return Ok(Held {
                         vsec: self,
                         state: Hold::Owned,

@@ -316,7 +316,12 @@ pub(super) fn apply_failure(error: &ApplyError, situation: &Situation<'_>) -> Fa
         failure.code = ExitCode::CardError;
     }
     failure.state = error.state.iter().map(holds_text).collect();
-    if error.nothing_changed() {
+    if error.defaults_written_down() && error.nothing_changed() {
+        failure.hint(
+            "the values are those of before, but a TLV that was not set now holds the card's defaults, \
+             written down: ConnectX-3 cannot delete a single TLV (mstconfig reset deletes all of them)",
+        )
+    } else if error.nothing_changed() {
         failure.hint("the card holds what it held before")
     } else {
         let card = &situation.card;

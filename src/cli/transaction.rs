@@ -107,9 +107,9 @@ fn change(
 
     if plan.is_empty() {
         report.outcome = Outcome::Unchanged;
-        if unfinished.is_some() && !wish.write.dry_run {
-            // The card holds what is wanted: nothing of the old run is left to do.
-            journal.discard()?;
+        if unfinished.is_some() && !wish.write.dry_run && wish.port.is_none() {
+            // Every port holds what is wanted: nothing of the old run is left to do.
+            journal.discard(None)?;
         }
         say(
             ctx,
@@ -131,7 +131,29 @@ fn change(
         say(ctx, "nothing was written")?;
         return Ok(ExitCode::Failed);
     }
-    carry_out(ctx, card, &mut open, &plan, &journal)?;
+    // A wish for one port settles nothing for the others.
+    let left_over = unfinished
+        .as_ref()
+        .filter(|_| wish.port.is_some())
+        .and_then(|record| record.without(&plan));
+    journal.begin(card, &plan, unfinished.as_ref())?;
+    let outcome = carry_out(ctx, card, &mut open, &plan);
+    match &outcome {
+        Ok(()) | Err((_, After::DefaultsWrittenDown)) => journal.finish(left_over.as_ref())?,
+        Err((_, After::NothingWritten)) => journal.discard(unfinished.as_ref())?,
+        Err((_, After::Unsettled)) => {}
+    }
+    outcome.map_err(|(failure, after)| match after {
+        After::NothingWritten => failure,
+        After::DefaultsWrittenDown => failure.hint(format!(
+            "what was set before is in {}",
+            journal.backup_path().display()
+        )),
+        After::Unsettled => failure.hint(format!(
+            "the values of before are in {}",
+            journal.path().display()
+        )),
+    })?;
     report.outcome = Outcome::Changed;
     report.backup = Some(journal.backup_path().display().to_string());
     say(
@@ -148,30 +170,36 @@ fn change(
     Ok(ExitCode::Done)
 }
 
+/// What a failed plan left behind, for the record of the transaction.
+enum After {
+    /// The card holds what it held before.
+    NothingWritten,
+    /// The values of before, but TLVs that were not set hold them as their own.
+    DefaultsWrittenDown,
+    /// Old and new, or nobody knows.
+    Unsettled,
+}
+
 fn carry_out(
     ctx: &Context,
     card: &Card,
     open: &mut OpenCard,
     plan: &Plan,
-    journal: &Journal,
-) -> Result<(), Failure> {
-    journal.begin(card, plan)?;
+) -> Result<(), (Failure, After)> {
     let mut firmwares: Vec<_> = open.firmwares.iter_mut().collect();
-    match apply(&mut firmwares, plan) {
-        Ok(_) => Ok(journal.finish()?),
-        Err(error) => {
-            let failure = apply_failure(&error, &Situation::of(&ctx.host, card));
-            if error.nothing_written() {
-                journal.discard()?;
-                Err(failure)
-            } else {
-                Err(failure.hint(format!(
-                    "the values of before are in {}",
-                    journal.path().display()
-                )))
-            }
-        }
-    }
+    apply(&mut firmwares, plan).map(drop).map_err(|error| {
+        let after = if !error.nothing_written() {
+            After::Unsettled
+        } else if error.defaults_written_down() {
+            After::DefaultsWrittenDown
+        } else {
+            After::NothingWritten
+        };
+        (
+            apply_failure(&error, &Situation::of(&ctx.host, card)),
+            after,
+        )
+    })
 }
 
 fn confirmed(ctx: &Context, card: &Card, write: WriteArgs) -> Result<bool, Failure> {

@@ -79,7 +79,25 @@ pub struct Unfinished {
     pub tlvs: Vec<UnfinishedTlv>,
 }
 
+impl UnfinishedTlv {
+    fn is_same(&self, other: &Self) -> bool {
+        self.function == other.function && self.key == other.key
+    }
+}
+
 impl Unfinished {
+    /// The same record without the TLVs of a plan; `None` when nothing is left.
+    #[must_use]
+    pub fn without(&self, plan: &Plan) -> Option<Self> {
+        let mut rest = self.clone();
+        rest.tlvs.retain(|tlv| {
+            !plan.writes.iter().any(|write| {
+                tlv.function == write.function.to_string() && tlv.key == write.key.to_string()
+            })
+        });
+        (!rest.tlvs.is_empty()).then_some(rest)
+    }
+
     /// How long ago it began, in words; empty when the clock was set back.
     #[must_use]
     pub fn age(&self) -> String {
@@ -146,10 +164,18 @@ impl Journal {
 
     /// Writes down what the card holds before the plan is carried out.
     ///
+    /// Where an earlier run was not finished, its TLVs stay in the record with
+    /// what they held before that run: those are the values to go back to.
+    ///
     /// # Errors
     /// [`JournalError`]; then nothing must be written to the card.
-    pub fn begin(&self, card: &Card, plan: &Plan) -> Result<(), JournalError> {
-        let record = Unfinished {
+    pub fn begin(
+        &self,
+        card: &Card,
+        plan: &Plan,
+        earlier: Option<&Unfinished>,
+    ) -> Result<(), JournalError> {
+        let mut record = Unfinished {
             schema: SCHEMA.to_owned(),
             card: card.selector(),
             process: std::process::id(),
@@ -167,6 +193,12 @@ impl Journal {
                 })
                 .collect(),
         };
+        for old in earlier.iter().flat_map(|earlier| &earlier.tlvs) {
+            match record.tlvs.iter_mut().find(|tlv| tlv.is_same(old)) {
+                Some(tlv) => tlv.before.clone_from(&old.before),
+                None => record.tlvs.push(old.clone()),
+            }
+        }
         self.write(&record)
             .map_err(|source| self.failed("write", source))
     }
@@ -176,30 +208,48 @@ impl Journal {
             fs::create_dir_all(folder)?;
         }
         let new = self.path.with_extension("json.new");
-        let mut file = File::create(&new)?;
+        // Whatever lies there is left from a killed run; links are not followed.
+        match fs::remove_file(&new) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let mut file = File::create_new(&new)?;
         serde_json::to_writer_pretty(&mut file, record)?;
         file.write_all(b"\n")?;
         file.sync_all()?;
-        fs::rename(&new, &self.path)
+        fs::rename(&new, &self.path)?;
+        match self.path.parent() {
+            // The name has to last through a power cut as well.
+            Some(folder) => File::open(folder)?.sync_all(),
+            None => Ok(()),
+        }
     }
 
-    /// Ends the transaction: the record becomes the backup.
+    /// Ends the transaction: the record becomes the backup. What an earlier run
+    /// left unfinished and this one did not touch stays on record.
     ///
     /// # Errors
     /// [`JournalError`] when the file cannot be moved.
-    pub fn finish(&self) -> Result<(), JournalError> {
+    pub fn finish(&self, left_over: Option<&Unfinished>) -> Result<(), JournalError> {
         if let Some(folder) = self.backup.parent() {
             fs::create_dir_all(folder)
                 .map_err(|source| self.failed("make the folder of", source))?;
         }
-        fs::rename(&self.path, &self.backup).map_err(|source| self.failed("move", source))
+        fs::rename(&self.path, &self.backup).map_err(|source| self.failed("move", source))?;
+        self.discard(left_over)
     }
 
-    /// Ends a transaction that changed nothing.
+    /// Ends a transaction that changed nothing: what was on record before it is
+    /// on record again.
     ///
     /// # Errors
-    /// [`JournalError`] when the file cannot be removed.
-    pub fn discard(&self) -> Result<(), JournalError> {
+    /// [`JournalError`] when the file cannot be written or removed.
+    pub fn discard(&self, left_over: Option<&Unfinished>) -> Result<(), JournalError> {
+        if let Some(record) = left_over {
+            return self
+                .write(record)
+                .map_err(|source| self.failed("write", source));
+        }
         match fs::remove_file(&self.path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
                 Err(self.failed("remove", error))

@@ -129,7 +129,15 @@ impl ApplyError {
         foreign || self.nothing_changed()
     }
 
-    /// Whether every TLV is as it was before.
+    /// Whether a TLV that was not set holds the card's defaults now.
+    #[must_use]
+    pub fn defaults_written_down(&self) -> bool {
+        self.state
+            .iter()
+            .any(|tlv| tlv.holds == Holds::OldAsDefaults)
+    }
+
+    /// Whether every TLV has the values of before.
     #[must_use]
     pub fn nothing_changed(&self) -> bool {
         self.state

@@ -351,7 +351,8 @@ fn a_factory_connectx3_gets_its_defaults_written_down_when_a_write_goes_wrong() 
     the card now: port 1 BOOT_SETTINGS_EXTRAS (0x2001/1): as before, its defaults written down (00000014)
     the card now: port 2 BOOT_SETTINGS_EXTRAS (0x2001/2): as before (not set)
     hint: the card did not keep what was written; its settings store may be full or damaged
-    hint: the card holds what it held before
+    hint: the values are those of before, but a TLV that was not set now holds the card's defaults, written down: ConnectX-3 cannot delete a single TLV (mstconfig reset deletes all of them)
+    hint: what was set before is in <place>/state/backups/sim-connectx-3-factory.json
     ");
     assert_eq!(
         place.tlv("connectx-3-factory", "port1", "0x2001"),
@@ -543,4 +544,30 @@ fn power_that_fails_at_any_access_leaves_each_port_old_or_new() {
         assert_eq!(next.code, 0, "access {at}: {next}");
         assert_eq!(held_by_connectx4(&place), NEW_4);
     }
+}
+
+#[test]
+fn one_port_alone_does_not_settle_what_an_earlier_run_left() {
+    let place = place();
+    place.run("sim new a connectx-4 --fault power-cut@1");
+    let before = place.tlv("a", "function0", "0x3000195");
+    assert_eq!(place.run("enable-ipv6 -d sim:a").code, 7);
+    place.run("sim reboot a");
+    let record = place.path("state").join("transactions/sim-a.json");
+    // Port 1 is done already; port 2 is still to come.
+    assert_eq!(place.run("enable-ipv6 -d sim:a --port 1").code, 0);
+    assert!(record.exists());
+    assert_eq!(place.run("enable-ipv6 -d sim:a").code, 0);
+    assert!(!record.exists());
+    // The values to go back to are those before the first run, of both ports.
+    let backup = place.path("state").join("backups/sim-a.json");
+    let backup: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(backup).unwrap()).unwrap();
+    let kept: Vec<&str> = backup["tlvs"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|tlv| tlv["before"].as_str().unwrap())
+        .collect();
+    assert_eq!(kept, [before.as_str(), before.as_str()]);
 }

@@ -290,10 +290,14 @@ impl<'a, 'b> Reader<'a, 'b> {
         &mut self,
         tlv_type: TypeDword,
     ) -> Result<(bool, Option<u8>), CommandError> {
-        Ok(match answered(self.session.get(&Mnvqc::ask(tlv_type)))? {
-            Ok(capabilities) => (capabilities.writable, Some(capabilities.version)),
-            Err(_) => (false, None),
-        })
+        match self.session.get(&Mnvqc::ask(tlv_type)) {
+            Ok(capabilities) => Ok((capabilities.writable, Some(capabilities.version))),
+            // A firmware that does not know the TLV does not let it be written.
+            Err(error) => match error.status() {
+                Some(status) if is_unknown_to_firmware(status) => Ok((false, None)),
+                _ => Err(error),
+            },
+        }
     }
 
     /// The default bytes of a ConnectX-3 TLV, put together from QUERY_DEF_PARAMS.
@@ -312,9 +316,9 @@ impl<'a, 'b> Reader<'a, 'b> {
                 let value = field
                     .default
                     .and_then(|at| Some(at.bits.get(defaults.dword(at.dword)?)));
-                if let Some(value) = value {
-                    // What does not fit is not representable in the TLV at all.
-                    let _ = field.put(&mut data, value);
+                // A default that the TLV cannot hold is none to build on.
+                if value.is_some_and(|value| field.put(&mut data, value).is_none()) {
+                    return Stored::NotSet;
                 }
             }
             Stored::Set(data)
@@ -384,21 +388,28 @@ impl<'a, 'b> Reader<'a, 'b> {
 /// A status by which a firmware says that it does not know what it was asked for
 /// is an answer; every other one leaves the question open.
 fn refused(name: &str, status: Status) -> Availability {
-    match status {
-        Status::BadOpcode
-        | Status::UnknownTlv
-        | Status::RegisterNotSupported
-        | Status::ClassNotSupported
-        | Status::MethodNotSupported
-        | Status::VersionNotSupported
-        | Status::BadParameter => {
-            Availability::Missing(format!("{name} is not known to the firmware ({status})"))
-        }
-        status => Availability::Refused {
+    if is_unknown_to_firmware(status) {
+        Availability::Missing(format!("{name} is not known to the firmware ({status})"))
+    } else {
+        Availability::Refused {
             what: name.to_owned(),
             status,
-        },
+        }
     }
+}
+
+fn is_unknown_to_firmware(status: Status) -> bool {
+    matches!(
+        status,
+        Status::BadOpcode
+            | Status::UnknownTlv
+            | Status::RegisterNotSupported
+            | Status::ClassNotSupported
+            | Status::MethodNotSupported
+            | Status::VersionNotSupported
+            | Status::ResourceNotAvailable
+            | Status::BadParameter
+    )
 }
 
 fn bit_of(data: &[u8], dword: usize, bit: u8) -> bool {

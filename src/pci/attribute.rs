@@ -130,7 +130,8 @@ impl Directory {
         expected: &'static str,
         parse: impl FnOnce(&str) -> Option<T>,
     ) -> Result<T, Fault> {
-        let flags = OFlags::RDONLY | OFlags::CLOEXEC;
+        // What is no attribute must not make the listing wait (a FIFO would).
+        let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK;
         let file = retry_on_intr(|| openat(&self.0, name, flags, Mode::empty()))?;
         let mut buffer = [0; LONGEST_ATTRIBUTE_BYTES];
         let length = retry_on_intr(|| read(&file, &mut buffer))?;

@@ -24,7 +24,7 @@ use std::process::Command;
 use flexctl::access::Patience;
 use flexctl::command::Firmware;
 use flexctl::device::{OpenCard, scan};
-use flexctl::hwdb::{FirmwareInterface, Hwdb};
+use flexctl::hwdb::{FieldValue, FirmwareInterface, Hwdb, Place};
 use flexctl::pci::SysfsRoot;
 use flexctl::settings::{
     Assignment, Availability, Detail, Plan, PortSettings, Reserved, Stored, apply, plan,
@@ -160,8 +160,10 @@ fn wishes(random: &mut Random, ports: &[PortSettings]) -> Vec<Assignment> {
             }
             let field = port.setting(name).unwrap().field;
             let value = if field.values.is_empty() {
-                let bits = u32::from(field.bits.0 - field.bits.1) + 1;
-                random.below(1 << bits)
+                let Place::Number { bits, .. } = field.place else {
+                    continue;
+                };
+                random.below(bits.mask().saturating_add(1))
             } else {
                 let choice = random.below(u32::try_from(field.values.len()).unwrap());
                 field.values[usize::try_from(choice).unwrap()].value
@@ -169,7 +171,7 @@ fn wishes(random: &mut Random, ports: &[PortSettings]) -> Vec<Assignment> {
             wishes.push(Assignment {
                 port: port.port,
                 setting: name.to_owned(),
-                value,
+                value: FieldValue::Number(value),
             });
         }
     }
@@ -202,12 +204,12 @@ fn flexctl_sets_and_mstconfig_shows(random: &mut Random) -> usize {
     for wish in &wishes {
         let port = port_of(&after, wish);
         let setting = port.setting(&wish.setting).unwrap();
-        assert_eq!(setting.values.effective(), Some(wish.value), "{wish:?}");
+        assert_eq!(setting.values.effective(), Some(&wish.value), "{wish:?}");
         // Where the default was wished for, nothing is stored, and mstconfig
         // (which knows no defaults then) has nothing to show.
         if setting.reading.next != Ok(Stored::NotSet) {
             let of_function = names.entry(port.function.to_string()).or_default();
-            of_function.push((mst_name(port, &wish.setting), wish.value));
+            of_function.push((mst_name(port, &wish.setting), wish.value.number().unwrap()));
         }
     }
     for (function, expected) in &names {
@@ -256,7 +258,7 @@ fn only_wished_bits_changed(
                 .iter()
                 .find(|field| field.name == wish.setting)
             {
-                field.put(&mut expected, wish.value).unwrap();
+                field.put(&mut expected, &wish.value).unwrap();
             }
         }
         assert_eq!(*now, expected, "{write:?}");
@@ -291,7 +293,7 @@ fn mstconfig_sets_and_flexctl_shows(random: &mut Random) -> usize {
             .unwrap()
             .values
             .next;
-        assert_eq!(found.number(), Some(wish.value), "mstconfig set {wish:?}");
+        assert_eq!(found.value(), Some(&wish.value), "mstconfig set {wish:?}");
     }
     wishes.len()
 }

@@ -133,7 +133,9 @@ fn a_connectx_3_says_its_defaults_and_what_it_can_do() {
     // Option ROM on (bit 29), boot protocol PXE (19:16).
     let dword = port.dword(1).unwrap();
     assert_eq!((dword >> 29 & 1, dword >> 16 & 0xf), (1, 1));
-    assert!(session.query_dev_cap().unwrap().sriov());
+    let capabilities = session.query_dev_cap().unwrap();
+    assert!(capabilities.bit(0xc0, 0), "SR-IOV");
+    assert_eq!(capabilities.dword(0x38).unwrap() & 0xff, 126);
     let unset = session.get(&Mnva::ask(IP_VER_P1, 4)).unwrap_err();
     assert_eq!(unset.status(), Some(Status::ResourceNotAvailable));
 }

@@ -448,13 +448,13 @@ impl Session<'_> {
         }
     }
 
-    /// Runs a query whose answer lies behind the quads and reads its first dwords.
+    /// Runs a query whose answer lies behind the quads and reads dwords in pairs:
+    /// those at the given even indices and the ones after them.
     fn query(
         &mut self,
         opcode: u16,
         opcode_modifier: u8,
-        first: usize,
-        dwords: usize,
+        wanted: impl IntoIterator<Item = usize>,
         action: &str,
     ) -> Result<Vec<u32>, CommandError> {
         let command = Command {
@@ -466,8 +466,8 @@ impl Session<'_> {
         if self.mailbox == Mailbox::Quads {
             *self.shadow = [None; MAILBOX_DWORDS];
         }
-        let mut answer = Vec::with_capacity(dwords);
-        for at in (first..first + dwords).step_by(2) {
+        let mut answer = Vec::new();
+        for at in wanted {
             answer.extend(self.read_quad(at, action)?);
         }
         Ok(answer)
@@ -493,15 +493,19 @@ impl Session<'_> {
 
 impl Session<'_> {
     pub(super) fn query_dev_cap(&mut self) -> Result<DevCap, CommandError> {
-        // The dwords that flexctl uses start at 0xc0.
-        let first = DevCap::FIRST_DWORD;
-        let answer = self.query(QUERY_DEV_CAP, 0, first, DevCap::DWORDS, DevCap::NAME)?;
-        Ok(DevCap::from_dwords(&answer))
+        let pairs = DevCap::PAIRS;
+        let answer = self.query(QUERY_DEV_CAP, 0, pairs, DevCap::NAME)?;
+        Ok(DevCap::from_pairs(&answer))
     }
 
     pub(super) fn query_def_params_global(&mut self) -> Result<DefParamsGlobal, CommandError> {
         let name = DefParamsGlobal::NAME;
-        let answer = self.query(QUERY_DEF_PARAMS, 0, 0, DefParamsGlobal::DWORDS, name)?;
+        let answer = self.query(
+            QUERY_DEF_PARAMS,
+            0,
+            (0..DefParamsGlobal::DWORDS).step_by(2),
+            name,
+        )?;
         Ok(DefParamsGlobal::from_dwords(&answer))
     }
 
@@ -510,7 +514,12 @@ impl Session<'_> {
         port: u8,
     ) -> Result<DefParamsPort, CommandError> {
         let name = DefParamsPort::NAME;
-        let answer = self.query(QUERY_DEF_PARAMS, port, 0, DefParamsPort::DWORDS, name)?;
+        let answer = self.query(
+            QUERY_DEF_PARAMS,
+            port,
+            (0..DefParamsPort::DWORDS).step_by(2),
+            name,
+        )?;
         Ok(DefParamsPort::from_dwords(&answer))
     }
 }

@@ -6,7 +6,8 @@ use std::{fs, io};
 
 use serde::de::DeserializeOwned;
 
-use super::validate::{validate_device, validate_settings};
+use super::validate::validate_device;
+use super::validate_settings::validate_settings;
 use super::{Device, SettingsFile};
 
 const DEVICES: [(&str, &str); 4] = [

@@ -6,14 +6,21 @@
 
 mod database;
 mod device;
+mod field;
+mod field_value;
+mod requirement;
 mod setting;
 mod validate;
+mod validate_settings;
 
 pub use database::{Hwdb, HwdbError};
 pub use device::{
     AccessWay, Device, FirmwareInterface, ImageFormat, Ports, Tested, TestedState, Verified,
 };
-pub use setting::{
-    Access, Applies, BitField, DefaultAt, Field, NamedValue, Requirement, Scope, SettingsFile, Tlv,
-    TlvClass,
+pub use field::{
+    BitField, EffectiveWith, Field, NamedValue, NumberRange, Place, Risk, TextFormat, TextPlace,
+    ValidBit,
 };
+pub use field_value::{FieldValue, ValueError};
+pub use requirement::{DefaultAt, DefaultOf, Limit, Requirement};
+pub use setting::{Access, Applies, Scope, SettingsFile, Tlv, TlvClass};

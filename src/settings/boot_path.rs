@@ -40,7 +40,7 @@ pub enum Obstacle {
         /// The setting.
         setting: String,
         /// The value.
-        value: u32,
+        value: String,
     },
     /// The card does not show its option ROM.
     OptionRomOff,
@@ -142,17 +142,17 @@ fn protocol(port: &PortSettings, found: &mut Vec<Obstacle>) {
             status,
         });
     }
-    let Some(value) = protocol.values.effective() else {
+    let Some(value) = protocol.values.effective().cloned() else {
         return;
     };
-    if !protocol.field.is_legal(value) {
+    if !protocol.field.is_legal(&value) {
         found.push(Obstacle::Reserved {
             setting: BOOT_PROTOCOL.to_owned(),
-            value,
+            value: value.to_string(),
         });
     } else if !boots_pxe(port) {
         found.push(Obstacle::BootProtocol {
-            found: protocol.field.describe(value),
+            found: protocol.field.describe(&value),
         });
     }
 }
@@ -185,7 +185,7 @@ pub fn refuse_reserved(port: &PortSettings, reserved: Reserved) -> Result<(), Pl
                 setting: name.to_owned(),
                 tlv: setting.reading.tlv.name.clone(),
                 key: setting.reading.key,
-                value,
+                value: value.to_string(),
             });
         }
     }

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::hwdb::FieldValue;
+
 use super::{Assignment, Availability, PortSettings};
 
 /// The setting behind it, on both generations.
@@ -101,7 +103,7 @@ pub fn goal(ports: &[&PortSettings], mode: IpMode, pxe: PxeBoot) -> Vec<Assignme
             wishes.push(Assignment {
                 port: settings.port,
                 setting: setting.to_owned(),
-                value,
+                value: FieldValue::Number(value),
             });
         };
         if pxe == PxeBoot::Set {
@@ -127,6 +129,8 @@ pub fn goal(ports: &[&PortSettings], mode: IpMode, pxe: PxeBoot) -> Vec<Assignme
 pub(super) fn boots_pxe(settings: &PortSettings) -> bool {
     settings.setting(BOOT_PROTOCOL).is_some_and(|protocol| {
         let value = protocol.values.effective();
-        value.is_some_and(|value| protocol.field.boots_pxe(value))
+        value
+            .and_then(FieldValue::number)
+            .is_some_and(|value| protocol.field.boots_pxe(value))
     })
 }

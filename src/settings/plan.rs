@@ -1,7 +1,7 @@
 //! Plan a change: pure, from what was read to what would be written.
 
 use crate::command::Status;
-use crate::hwdb::{Access, Applies};
+use crate::hwdb::{Access, Applies, FieldValue};
 use crate::pci::Bdf;
 
 use super::tlv_store::{Stored, TlvKey};
@@ -14,8 +14,8 @@ pub struct Assignment {
     pub port: u8,
     /// The setting's name.
     pub setting: String,
-    /// The number.
-    pub value: u32,
+    /// The value.
+    pub value: FieldValue,
 }
 
 /// What to do about a reserved value that is stored already.
@@ -47,13 +47,13 @@ pub struct Change {
     /// The setting's name.
     pub setting: String,
     /// What the next boot would use now.
-    pub from: u32,
+    pub from: FieldValue,
     /// The same for people.
     pub from_text: String,
     /// Whether `from` is stored or the card's default.
     pub from_base: Base,
     /// What the next boot shall use.
-    pub to: u32,
+    pub to: FieldValue,
     /// The same for people.
     pub to_text: String,
     /// When it takes effect.
@@ -163,8 +163,8 @@ pub enum PlanError {
     IllegalValue {
         /// The setting.
         setting: String,
-        /// The number.
-        value: u32,
+        /// The value.
+        value: String,
     },
     /// The card refused to read the TLV.
     #[error("{function}: port {port}: reading {tlv} ({key}) was answered with: {status}")]
@@ -226,7 +226,7 @@ pub enum PlanError {
         /// The card's name for it.
         key: TlvKey,
         /// What is stored.
-        value: u32,
+        value: String,
     },
 }
 
@@ -311,9 +311,9 @@ fn plan_one(
     }
     let illegal = || PlanError::IllegalValue {
         setting: field.name.clone(),
-        value: wish.value,
+        value: field.describe(&wish.value),
     };
-    if !field.is_legal(wish.value) {
+    if !field.is_legal(&wish.value) {
         return Err(illegal());
     }
     let (base_kind, base) = base(port, reading)?;
@@ -339,17 +339,17 @@ fn plan_one(
     let write = &mut plan.writes[at];
     let from = field.get(&write.base).ok_or_else(illegal)?;
     field
-        .put(&mut write.after, wish.value)
+        .put(&mut write.after, &wish.value)
         .ok_or_else(illegal)?;
     plan.changes.push(Change {
         port: port.port,
         function: port.function,
         setting: field.name.clone(),
+        from_text: field.describe(&from),
         from,
-        from_text: field.describe(from),
         from_base: base_kind,
-        to: wish.value,
-        to_text: field.describe(wish.value),
+        to: wish.value.clone(),
+        to_text: field.describe(&wish.value),
         applies: reading.tlv.applies,
     });
     Ok(())
@@ -412,14 +412,14 @@ fn refuse_reserved(
 ) -> Result<(), PlanError> {
     for field in &reading.tlv.field {
         match field.get(data) {
-            Some(value) if !field.is_legal(value) => {
+            Some(value) if !field.is_legal(&value) => {
                 return Err(PlanError::ReservedValue {
                     function: port.function,
                     port: port.port,
                     setting: field.name.clone(),
                     tlv: reading.tlv.name.clone(),
                     key: reading.key,
-                    value,
+                    value: field.describe(&value),
                 });
             }
             _ => {}

@@ -1,10 +1,13 @@
 //! Read the boot settings of a port.
 
 use crate::command::register::{
-    DefParamsGlobal, DefParamsPort, Mgir, Mnvgc, Mnvqc, TypeDword, Which,
+    DefParamsGlobal, DefParamsPort, DevCap, Mgir, Mnvgc, Mnvqc, TypeDword, Which,
 };
 use crate::command::{CommandError, Session, Status};
-use crate::hwdb::{Access, Field, FirmwareInterface, Requirement, Scope, SettingsFile, Tlv};
+use crate::hwdb::{
+    Access, DefaultAt, DefaultOf, Field, FieldValue, FirmwareInterface, Requirement, Scope,
+    SettingsFile, Tlv,
+};
 use crate::pci::Bdf;
 
 use super::tlv_store::{self, Stored, TlvKey};
@@ -134,7 +137,7 @@ impl PortSettings {
     /// The number that the next boot will use for a setting.
     #[must_use]
     pub fn effective(&self, name: &str) -> Option<u32> {
-        self.setting(name)?.values.effective()
+        self.setting(name)?.values.effective()?.number()
     }
 }
 
@@ -209,6 +212,7 @@ struct Reader<'a, 'b> {
     offers: Mnvgc,
     global: Option<Result<DefParamsGlobal, Status>>,
     defaults: Option<Result<DefParamsPort, Status>>,
+    device: Option<Result<DevCap, Status>>,
     capabilities: Vec<(u32, Result<Stored, Status>)>,
 }
 
@@ -227,6 +231,7 @@ impl<'a, 'b> Reader<'a, 'b> {
             offers,
             global: None,
             defaults: None,
+            device: None,
             capabilities: Vec::new(),
         })
     }
@@ -302,38 +307,55 @@ impl<'a, 'b> Reader<'a, 'b> {
 
     /// The default bytes of a ConnectX-3 TLV, put together from QUERY_DEF_PARAMS.
     fn hcr_default(&mut self, tlv: &Tlv) -> Result<Result<Stored, Status>, CommandError> {
-        let defaults = match &self.defaults {
-            Some(known) => known.clone(),
-            None => {
-                let port = self.port;
-                let answer = answered(self.session.query_def_params_port(port))?;
-                self.defaults.insert(answer).clone()
-            }
+        let of_card = tlv.scope == Scope::Card;
+        let global = if of_card { Some(self.global()?) } else { None };
+        let port = if of_card {
+            None
+        } else {
+            Some(self.port_defaults()?)
         };
-        Ok(defaults.map(|defaults| {
-            let mut data = vec![0; usize::from(tlv.length_bytes)];
-            for field in &tlv.field {
-                let value = field
-                    .default
-                    .and_then(|at| Some(at.bits.get(defaults.dword(at.dword)?)));
-                // A default that the TLV cannot hold is none to build on.
-                if value.is_some_and(|value| field.put(&mut data, value).is_none()) {
-                    return Stored::NotSet;
-                }
+        if let Some(Err(status)) = global.as_ref().map(|answer| answer.as_ref().map(drop)) {
+            return Ok(Err(*status));
+        }
+        if let Some(Err(status)) = port.as_ref().map(|answer| answer.as_ref().map(drop)) {
+            return Ok(Err(*status));
+        }
+        let dword = |at: DefaultAt| match at.of {
+            DefaultOf::Card => global.as_ref()?.as_ref().ok()?.dword(at.dword),
+            DefaultOf::Port => port.as_ref()?.as_ref().ok()?.dword(at.dword),
+        };
+        let mut data = vec![0; usize::from(tlv.length_bytes)];
+        for field in &tlv.field {
+            let value = field.default.and_then(|at| Some(at.bits.get(dword(at)?)));
+            // A default that the TLV cannot hold is none to build on.
+            if value.is_some_and(|value| field.put(&mut data, &FieldValue::Number(value)).is_none())
+            {
+                return Ok(Ok(Stored::NotSet));
             }
-            Stored::Set(data)
-        }))
+        }
+        Ok(Ok(Stored::Set(data)))
     }
 
-    /// Whether the card offers a field.
+    /// Whether the card offers a field: the first requirement that is not met.
     fn availability(
         &mut self,
         reading: &TlvReading,
         field: &Field,
     ) -> Result<Availability, CommandError> {
-        let Some(requirement) = &field.requires else {
-            return Ok(Availability::Offered);
-        };
+        for requirement in &field.requires {
+            let availability = self.meets(reading, requirement)?;
+            if availability != Availability::Offered {
+                return Ok(availability);
+            }
+        }
+        Ok(Availability::Offered)
+    }
+
+    fn meets(
+        &mut self,
+        reading: &TlvReading,
+        requirement: &Requirement,
+    ) -> Result<Availability, CommandError> {
         Ok(match requirement {
             Requirement::MnvqcVersion { at_least, name } => match reading.version {
                 Some(version) if version >= *at_least => Availability::Offered,
@@ -356,21 +378,54 @@ impl<'a, 'b> Reader<'a, 'b> {
                 Err(status) => refused(name, status),
             },
             Requirement::DefParamsGlobal { dword, bit, name } => {
-                let global = match &self.global {
-                    Some(known) => known.clone(),
-                    None => {
-                        let answer = answered(self.session.query_def_params_global())?;
-                        self.global.insert(answer).clone()
-                    }
+                let global = self.global()?;
+                let bit = global.map(|global| global.bit(*dword, *bit));
+                offered_by(bit, &format!("{name} in QUERY_DEF_PARAMS"))
+            }
+            Requirement::DefParamsPort { dword, bit, name } => {
+                let defaults = self.port_defaults()?;
+                let bit = defaults.map(|defaults| defaults.bit(*dword, *bit));
+                offered_by(bit, &format!("{name} in QUERY_DEF_PARAMS of the port"))
+            }
+            Requirement::DevCap {
+                bit,
+                per_port,
+                name,
+            } => {
+                let nth = if *per_port {
+                    bit + self.port.saturating_sub(1)
+                } else {
+                    *bit
                 };
-                let name = format!("{name} in QUERY_DEF_PARAMS");
-                match global {
-                    Ok(global) if global.bit(*dword, *bit) => Availability::Offered,
-                    Ok(_) => Availability::Missing(format!("{name} is 0")),
-                    Err(status) => refused(&name, status),
-                }
+                let capabilities = self.device_capabilities()?;
+                let bit = capabilities.map(|capabilities| capabilities.bit(DevCap::NV_CONFIG, nth));
+                offered_by(bit, &format!("{name} in QUERY_DEV_CAP"))
             }
         })
+    }
+
+    fn global(&mut self) -> Result<Result<DefParamsGlobal, Status>, CommandError> {
+        if let Some(known) = &self.global {
+            return Ok(known.clone());
+        }
+        let answer = answered(self.session.query_def_params_global())?;
+        Ok(self.global.insert(answer).clone())
+    }
+
+    fn port_defaults(&mut self) -> Result<Result<DefParamsPort, Status>, CommandError> {
+        if let Some(known) = &self.defaults {
+            return Ok(known.clone());
+        }
+        let answer = answered(self.session.query_def_params_port(self.port))?;
+        Ok(self.defaults.insert(answer).clone())
+    }
+
+    fn device_capabilities(&mut self) -> Result<Result<DevCap, Status>, CommandError> {
+        if let Some(known) = &self.device {
+            return Ok(known.clone());
+        }
+        let answer = answered(self.session.query_dev_cap())?;
+        Ok(self.device.insert(answer).clone())
     }
 
     /// What the card answers for a capability TLV.
@@ -382,6 +437,15 @@ impl<'a, 'b> Reader<'a, 'b> {
         let answer = answered(tlv_store::read(self.session, key, Which::Next, 4))?;
         self.capabilities.push((tlv_type, answer.clone()));
         Ok(answer)
+    }
+}
+
+/// Whether a bit of an answer offers a setting.
+fn offered_by(bit: Result<bool, Status>, name: &str) -> Availability {
+    match bit {
+        Ok(true) => Availability::Offered,
+        Ok(false) => Availability::Missing(format!("{name} is 0")),
+        Err(status) => refused(name, status),
     }
 }
 

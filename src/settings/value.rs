@@ -1,12 +1,13 @@
 //! A setting's value as it was found.
 
 use crate::command::Status;
+use crate::hwdb::FieldValue;
 
 /// What was found where a value was looked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Value {
-    /// This number.
-    Is(u32),
+    /// This value.
+    Is(FieldValue),
     /// The TLV is not set; the default holds.
     NotSet,
     /// The card does not offer this kind of value (ConnectX-3 has no current one).
@@ -16,11 +17,20 @@ pub enum Value {
 }
 
 impl Value {
+    /// The value, if there is one.
+    #[must_use]
+    pub fn value(&self) -> Option<&FieldValue> {
+        match self {
+            Self::Is(value) => Some(value),
+            _ => None,
+        }
+    }
+
     /// The number, if there is one.
     #[must_use]
     pub fn number(&self) -> Option<u32> {
         match self {
-            Self::Is(number) => Some(*number),
+            Self::Is(value) => value.number(),
             _ => None,
         }
     }
@@ -40,10 +50,10 @@ pub struct ValueOf {
 impl ValueOf {
     /// What the next boot will use: the next value, or the default where none is set.
     #[must_use]
-    pub fn effective(&self) -> Option<u32> {
+    pub fn effective(&self) -> Option<&FieldValue> {
         match self.next {
-            Value::NotSet => self.default.number(),
-            _ => self.next.number(),
+            Value::NotSet => self.default.value(),
+            _ => self.next.value(),
         }
     }
 }

@@ -139,7 +139,7 @@ impl PortReport {
         };
         let mode = setting
             .as_ref()
-            .and_then(|setting| setting.values.effective())
+            .and_then(|setting| setting.values.effective()?.number())
             .and_then(IpMode::from_number)
             .filter(|_| missing.is_none());
         let unknown = mode
@@ -171,7 +171,7 @@ impl SettingReport {
         let value = |value: &Value| ValueReport {
             number: value.number(),
             text: match value {
-                Value::Is(number) => setting.field.describe(*number),
+                Value::Is(value) => setting.field.describe(value),
                 Value::NotSet => "not set".to_owned(),
                 Value::NotOffered => "-".to_owned(),
                 Value::Refused(status) => format!("refused: {status}"),

@@ -47,12 +47,16 @@ impl DefParamsGlobal {
         }
     }
 
+    /// A dword of the answer, where it was read.
+    #[must_use]
+    pub fn dword(&self, index: usize) -> Option<u32> {
+        self.dwords.get(index).copied()
+    }
+
     /// A bit of the answer; `false` where it was not read.
     #[must_use]
     pub fn bit(&self, dword: usize, bit: u8) -> bool {
-        self.dwords
-            .get(dword)
-            .is_some_and(|word| bit < 32 && word >> bit & 1 == 1)
+        is_set(self.dword(dword), bit)
     }
 }
 
@@ -73,4 +77,14 @@ impl DefParamsPort {
     pub fn dword(&self, index: usize) -> Option<u32> {
         self.dwords.get(index).copied()
     }
+
+    /// A bit of the answer; `false` where it was not read.
+    #[must_use]
+    pub fn bit(&self, dword: usize, bit: u8) -> bool {
+        is_set(self.dword(dword), bit)
+    }
+}
+
+fn is_set(dword: Option<u32>, bit: u8) -> bool {
+    dword.is_some_and(|word| bit < 32 && word >> bit & 1 == 1)
 }

@@ -2,46 +2,53 @@
 //!
 //! | offset | bits | meaning |
 //! |---|---|---|
+//! | 0x38 | 7:0 | highest number of functions |
 //! | 0xc0 | 0 | SR-IOV can be set |
 //! | 0xc0 | 1, 2 | wake on LAN can be set, port 1 and 2 |
 //! | 0xc0 | 3, 4 | link type can be set, port 1 and 2 |
 //! | 0xc0 | 5 | BAR size can be set |
+//! | 0xc8 | 8:3 | highest log2 of the BAR size |
 //!
 //! Status "unknown opcode" means that the firmware is older than 2.31.5000 and
-//! has no settings to speak of.
+//! has no settings to speak of. Which setting needs which bit is data, in
+//! `hwdb/settings/connectx-3.toml`.
 //!
 //! # Sources
 //! mstflint 4.21; FlexBoot 3.4.812 agrees on 0xc0 bits 5:0.
 
 /// What the device can do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DevCap {
-    nv_config: u32,
+    /// Byte offset and dword.
+    dwords: Vec<(usize, u32)>,
 }
 
 impl DevCap {
     /// For messages.
     pub const NAME: &'static str = "QUERY_DEV_CAP";
-    /// The first dword that is read.
-    pub(crate) const FIRST_DWORD: usize = 0xc0 / 4;
-    /// How many are read.
-    pub(crate) const DWORDS: usize = 2;
+    /// Byte offset of the dword that says which settings there are.
+    pub const NV_CONFIG: usize = 0xc0;
+    /// The pairs of dwords that are read, by the index of the first one.
+    pub(crate) const PAIRS: [usize; 3] = [0x38 / 4, 0xc0 / 4, 0xc8 / 4];
 
-    pub(crate) fn from_dwords(dwords: &[u32]) -> Self {
+    pub(crate) fn from_pairs(dwords: &[u32]) -> Self {
+        let offsets = Self::PAIRS.iter().flat_map(|at| [at * 4, at * 4 + 4]);
         Self {
-            nv_config: dwords.first().copied().unwrap_or(0),
+            dwords: offsets.zip(dwords.iter().copied()).collect(),
         }
     }
 
-    /// Whether SR-IOV can be set.
+    /// The dword at a byte offset, where it was read.
     #[must_use]
-    pub fn sriov(&self) -> bool {
-        self.nv_config & 1 != 0
+    pub fn dword(&self, offset: usize) -> Option<u32> {
+        let (_, dword) = self.dwords.iter().find(|(at, _)| *at == offset)?;
+        Some(*dword)
     }
 
-    /// Whether the link type of a port (1 or 2) can be set.
+    /// A bit of the dword at a byte offset; `false` where it was not read.
     #[must_use]
-    pub fn vpi(&self, port: u8) -> bool {
-        matches!(port, 1 | 2) && self.nv_config >> (2 + port) & 1 == 1
+    pub fn bit(&self, offset: usize, bit: u8) -> bool {
+        self.dword(offset)
+            .is_some_and(|word| bit < 32 && word >> bit & 1 == 1)
     }
 }

@@ -14,8 +14,8 @@ use flexctl::access::{self, Patience};
 use flexctl::command::Firmware;
 use flexctl::hwdb::Hwdb;
 use flexctl::settings::{
-    ApplyError, Detail, Holds, IpMode, Plan, PortSettings, PxeBoot, Reserved, Stored, TlvKey,
-    TlvWrite, apply, goal, plan, read_port,
+    ApplyError, BOOT_PATH, CardReader, Detail, Holds, IpMode, Plan, PortSettings, PxeBoot,
+    Reserved, Stored, TlvKey, TlvWrite, Wanted, apply, goal, plan,
 };
 use flexctl::sim::{Card, Shelf};
 
@@ -59,7 +59,7 @@ fn read(hwdb: &Hwdb, card: &Card, firmwares: &mut [Firmware]) -> Result<Vec<Port
     let two_functions = firmwares.len() > 1;
     let device = hwdb.device(card.infos()[0].device).unwrap();
     let file = hwdb.settings(device);
-    let mut ports = Vec::new();
+    let mut reader = CardReader::new(file, Detail::ForChange, Wanted::Holding(&BOOT_PATH));
     for (index, firmware) in firmwares.iter_mut().enumerate() {
         let mut session = firmware.session().map_err(|error| format!("{error:?}"))?;
         let numbers = if two_functions {
@@ -69,13 +69,13 @@ fn read(hwdb: &Hwdb, card: &Card, firmwares: &mut [Firmware]) -> Result<Vec<Port
             1..=2
         };
         for port in numbers {
-            let settings = read_port(&mut session, file, port, Detail::ForChange)
+            reader
+                .read_port(&mut session, port)
                 .map_err(|error| format!("{error:?}"))?;
-            ports.push(settings);
         }
         session.end().map_err(|error| format!("{error:?}"))?;
     }
-    Ok(ports)
+    Ok(reader.finish())
 }
 
 /// The main job on a card.
@@ -151,7 +151,7 @@ fn with_fault(hwdb: &Hwdb, profile: &str, expected: &Plan, fault: &str) -> End {
         let is_old = now == stored(&write.before);
         // A single ConnectX-3 TLV cannot be deleted: its defaults are written down.
         let is_old_as_defaults = now.as_ref() == Some(&write.base);
-        let is_new = now.as_ref() == Some(&write.after);
+        let is_new = now == stored(&write.after);
         assert!(
             is_old || is_old_as_defaults || is_new,
             "{about}: {write:?} holds {now:?}"
@@ -175,7 +175,7 @@ fn with_fault(hwdb: &Hwdb, profile: &str, expected: &Plan, fault: &str) -> End {
     for write in &expected.writes {
         assert_eq!(
             holds(&card, write).as_ref(),
-            Some(&write.after),
+            stored(&write.after).as_ref(),
             "{about}: afterwards"
         );
     }
@@ -189,8 +189,8 @@ fn check_truth(card: &Card, error: &ApplyError, about: &str) {
         match &tlv.holds {
             Holds::Old => assert_eq!(now, stored(&tlv.write.before), "{about}"),
             Holds::OldAsDefaults => assert_eq!(now.as_ref(), Some(&tlv.write.base), "{about}"),
-            Holds::New => assert_eq!(now.as_ref(), Some(&tlv.write.after), "{about}"),
-            Holds::Other(other) => assert_eq!(now, stored(other), "{about}"),
+            Holds::New => assert_eq!(now, stored(&tlv.write.after), "{about}"),
+            Holds::Other(other) => assert_eq!(now, stored(other.stored()), "{about}"),
             Holds::Unknown => assert!(
                 card.is_gone() || card.faults().to_string().contains("stuck-busy"),
                 "{about}: the card answers but was not asked"

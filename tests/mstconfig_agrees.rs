@@ -27,7 +27,8 @@ use flexctl::device::{OpenCard, scan};
 use flexctl::hwdb::{FieldValue, FirmwareInterface, Hwdb, Place};
 use flexctl::pci::SysfsRoot;
 use flexctl::settings::{
-    Assignment, Availability, Detail, Plan, PortSettings, Reserved, Stored, apply, plan,
+    Assignment, Availability, Detail, Goal, Plan, PortSettings, Reserved, Stored, Wanted, apply,
+    plan,
 };
 use flexctl::sim::Shelf;
 use flexctl::sim::fuse::{Guard, RunOptions, run};
@@ -168,14 +169,18 @@ fn wishes(random: &mut Random, ports: &[PortSettings]) -> Vec<Assignment> {
                 let choice = random.below(u32::try_from(field.values.len()).unwrap());
                 field.values[usize::try_from(choice).unwrap()].value
             };
-            wishes.push(Assignment {
-                port: port.port,
-                setting: name.to_owned(),
-                value: FieldValue::Number(value),
-            });
+            wishes.push(Assignment::set(port.port, name, value));
         }
     }
     wishes
+}
+
+/// What was wished for.
+fn value_of(wish: &Assignment) -> &FieldValue {
+    match &wish.goal {
+        Goal::Value(value) => value,
+        Goal::Default => panic!("{wish:?}"),
+    }
 }
 
 /// mstconfig's name of a setting.
@@ -192,24 +197,27 @@ fn port_of<'a>(ports: &'a [PortSettings], wish: &Assignment) -> &'a PortSettings
 
 fn flexctl_sets_and_mstconfig_shows(random: &mut Random) -> usize {
     let mut card = open();
-    let before = card.read(Detail::ForChange).unwrap().ports;
+    let before = card.read(Detail::ForChange, Wanted::All).unwrap().ports;
     let wishes = wishes(random, &before);
     let plan = plan(&before, &wishes, Reserved::Refuse).unwrap();
     let mut firmwares: Vec<&mut Firmware> = card.firmwares.iter_mut().collect();
     apply(&mut firmwares, &plan).unwrap();
-    let after = card.read(Detail::ForChange).unwrap().ports;
+    let after = card.read(Detail::ForChange, Wanted::All).unwrap().ports;
     only_wished_bits_changed(&plan, &wishes, &before, &after);
 
     let mut names: BTreeMap<String, Vec<(String, u32)>> = BTreeMap::new();
     for wish in &wishes {
         let port = port_of(&after, wish);
         let setting = port.setting(&wish.setting).unwrap();
-        assert_eq!(setting.values.effective(), Some(&wish.value), "{wish:?}");
+        assert_eq!(setting.values.effective(), Some(value_of(wish)), "{wish:?}");
         // Where the default was wished for, nothing is stored, and mstconfig
         // (which knows no defaults then) has nothing to show.
         if setting.reading.next != Ok(Stored::NotSet) {
             let of_function = names.entry(port.function.to_string()).or_default();
-            of_function.push((mst_name(port, &wish.setting), wish.value.number().unwrap()));
+            of_function.push((
+                mst_name(port, &wish.setting),
+                value_of(wish).number().unwrap(),
+            ));
         }
     }
     for (function, expected) in &names {
@@ -258,7 +266,7 @@ fn only_wished_bits_changed(
                 .iter()
                 .find(|field| field.name == wish.setting)
             {
-                field.put(&mut expected, &wish.value).unwrap();
+                field.put(&mut expected, value_of(wish)).unwrap();
             }
         }
         assert_eq!(*now, expected, "{write:?}");
@@ -266,12 +274,12 @@ fn only_wished_bits_changed(
 }
 
 fn mstconfig_sets_and_flexctl_shows(random: &mut Random) -> usize {
-    let ports = open().read(Detail::ForChange).unwrap().ports;
+    let ports = open().read(Detail::ForChange, Wanted::All).unwrap().ports;
     let wishes = wishes(random, &ports);
     let mut by_function: BTreeMap<String, Vec<String>> = BTreeMap::new();
     for wish in &wishes {
         let port = port_of(&ports, wish);
-        let assignment = format!("{}={}", mst_name(port, &wish.setting), wish.value);
+        let assignment = format!("{}={}", mst_name(port, &wish.setting), value_of(wish));
         let assignments = by_function.entry(port.function.to_string()).or_default();
         assignments.push(assignment);
     }
@@ -286,14 +294,18 @@ fn mstconfig_sets_and_flexctl_shows(random: &mut Random) -> usize {
             "{function} {assignments:?}: {output:?}"
         );
     }
-    let shown = open().read(Detail::ForChange).unwrap().ports;
+    let shown = open().read(Detail::ForChange, Wanted::All).unwrap().ports;
     for wish in &wishes {
         let found = port_of(&shown, wish)
             .setting(&wish.setting)
             .unwrap()
             .values
             .next;
-        assert_eq!(found.value(), Some(&wish.value), "mstconfig set {wish:?}");
+        assert_eq!(
+            found.value(),
+            Some(value_of(wish)),
+            "mstconfig set {wish:?}"
+        );
     }
     wishes.len()
 }

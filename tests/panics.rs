@@ -9,7 +9,9 @@ use flexctl::access::{self, Patience};
 use flexctl::command::Firmware;
 use flexctl::hwdb::{Device, Hwdb};
 use flexctl::pci::{Bdf, Function, FunctionError};
-use flexctl::settings::{Detail, IpMode, PxeBoot, Reserved, apply, goal, plan, read_port};
+use flexctl::settings::{
+    BOOT_PATH, CardReader, Detail, IpMode, PxeBoot, Reserved, Wanted, apply, goal, plan,
+};
 use flexctl::sim::{Card, Shelf};
 
 /// A function that panics once, at the given access.
@@ -73,11 +75,12 @@ fn enable(hwdb: &Hwdb, device: &Device, card: &Card, bomb_at: u32) {
     let settings = {
         let mut session = firmware.session().unwrap();
         let file = hwdb.settings(device);
-        let settings = read_port(&mut session, file, 1, Detail::ForChange).unwrap();
+        let mut reader = CardReader::new(file, Detail::ForChange, Wanted::Holding(&BOOT_PATH));
+        reader.read_port(&mut session, 1).unwrap();
         session.end().unwrap();
-        settings
+        reader.finish()
     };
-    let ports = [settings];
+    let ports = settings;
     let wishes = goal(&[&ports[0]], IpMode::Ipv6, PxeBoot::Keep);
     let plan = plan(&ports, &wishes, Reserved::Refuse).unwrap();
     apply(&mut [&mut firmware], &plan).unwrap();

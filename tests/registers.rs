@@ -135,7 +135,8 @@ fn a_connectx_3_says_its_defaults_and_what_it_can_do() {
     assert_eq!((dword >> 29 & 1, dword >> 16 & 0xf), (1, 1));
     let capabilities = session.query_dev_cap().unwrap();
     assert!(capabilities.bit(0xc0, 0), "SR-IOV");
-    assert_eq!(capabilities.dword(0x38).unwrap() & 0xff, 126);
+    // 126 virtual functions and the physical one.
+    assert_eq!(capabilities.dword(0x38).unwrap() & 0xff, 127);
     let unset = session.get(&Mnva::ask(IP_VER_P1, 4)).unwrap_err();
     assert_eq!(unset.status(), Some(Status::ResourceNotAvailable));
 }

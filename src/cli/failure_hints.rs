@@ -5,7 +5,7 @@ use crate::command::{CommandError, Status};
 use crate::device::{Card, Host, JournalError, LockError, OpenError, SelectError};
 use crate::hwdb::HwdbError;
 use crate::pci::{FunctionError, Lockdown, ScanError};
-use crate::settings::{ApplyError, ApplyFailure, Holds, PlanError, Stored, TlvHolds};
+use crate::settings::{ApplyError, ApplyFailure, Holds, PlanError, Shown, Stored, TlvHolds};
 use crate::sim::SimError;
 
 use super::ExitCode;
@@ -334,19 +334,23 @@ pub(super) fn apply_failure(error: &ApplyError, situation: &Situation<'_>) -> Fa
 /// What the card holds for a TLV, in words.
 fn holds_text(tlv: &TlvHolds) -> String {
     let write = &tlv.write;
-    let after = Stored::Set(write.after.clone());
+    let shown = |stored: &Stored| Shown::new(stored.clone(), write.secret);
+    let (before, after) = (shown(&write.before), shown(&write.after));
     let what = match &tlv.holds {
-        Holds::Old => format!("as before ({})", write.before),
+        Holds::Old => format!("as before ({before})"),
         Holds::OldAsDefaults => format!(
             "as before, its defaults written down ({})",
-            Stored::Set(write.base.clone())
+            shown(&Stored::Set(write.base.clone()))
         ),
         Holds::New => format!("the new value ({after})"),
         Holds::Other(found) => format!("something else: {found}"),
         Holds::Unknown => format!(
-            "unknown, the card does not answer; before it was {}, the new value is {after}",
-            write.before
+            "unknown, the card does not answer; before it was {before}, the new value is {after}"
         ),
     };
-    format!("port {} {} ({}): {what}", write.port, write.name, write.key)
+    let place = match write.port {
+        0 => "card".to_owned(),
+        port => format!("port {port}"),
+    };
+    format!("{place} {} ({}): {what}", write.name, write.key)
 }

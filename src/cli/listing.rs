@@ -11,7 +11,7 @@ use crate::access::Patience;
 use crate::device::{Card, CardReading, Host, OpenCard, read_rom_facts};
 use crate::hwdb::Hwdb;
 use crate::pci::{BootMode, SysfsRoot};
-use crate::settings::{Detail, Obstacle, PortSettings, RomFacts, obstacles};
+use crate::settings::{BOOT_PATH, Detail, Obstacle, PortSettings, RomFacts, Wanted, obstacles};
 use crate::sim::Shelf;
 
 use super::ExitCode;
@@ -178,7 +178,7 @@ fn read_card(shared: &Shared, card: &Card, detail: Detail) -> Result<CardAnswer,
     let mut open = OpenCard::open(card, &shared.hwdb, &shared.root, &shared.shelf, &patience)
         .map_err(|error| open_failure(&error, &situation))?;
     let reading = open
-        .read(detail)
+        .read(detail, Wanted::Holding(&BOOT_PATH))
         .map_err(|error| command_failure(&error, &situation))?;
     let rom = if shared.rom {
         match OpenCard::first_function(card, &shared.root, &shared.shelf) {
@@ -201,7 +201,7 @@ pub(super) fn read_everything(ctx: &Context, card: &Card) -> Result<CardAnswer, 
     let mut open = OpenCard::open(card, &ctx.hwdb, &ctx.root, &ctx.shelf, &ctx.patience())
         .map_err(|error| open_failure(&error, &situation))?;
     let reading = open
-        .read(Detail::Everything)
+        .read(Detail::Everything, Wanted::Holding(&BOOT_PATH))
         .map_err(|error| command_failure(&error, &situation))?;
     let rom = match OpenCard::first_function(card, &ctx.root, &ctx.shelf) {
         Ok(mut function) => read_rom_facts(function.as_mut()),

@@ -7,8 +7,8 @@ use crate::device::{
 };
 use crate::hwdb::Applies;
 use crate::settings::{
-    Detail, IpMode, Plan, PortSettings, PxeBoot, Reserved, RomFacts, Stored, TlvKey, apply, goal,
-    obstacles, plan, refuse_reserved,
+    BOOT_PATH, Detail, IpMode, Plan, PortSettings, PxeBoot, Reserved, RomFacts, Stored, TlvKey,
+    Wanted, apply, goal, obstacles, plan, refuse_reserved,
 };
 
 use super::ExitCode;
@@ -83,7 +83,7 @@ fn change(
         ));
     }
     let reading = open
-        .read(Detail::ForChange)
+        .read(Detail::ForChange, Wanted::Holding(&BOOT_PATH))
         .map_err(|error| command_failure(&error, &situation))?;
     let journal = Journal::of(&ctx.folders, card);
     let unfinished = journal.unfinished()?;

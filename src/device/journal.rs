@@ -12,7 +12,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Serialize};
 
-use crate::settings::{Plan, Stored};
+use crate::settings::Plan;
 
 use super::card_lock::file_stem;
 use super::{Card, StateFolders};
@@ -189,7 +189,7 @@ impl Journal {
                     tlv: write.name.clone(),
                     key: write.key.to_string(),
                     before: write.before.to_string(),
-                    after: Stored::Set(write.after.clone()).to_string(),
+                    after: write.after.to_string(),
                 })
                 .collect(),
         };

@@ -3,7 +3,7 @@
 use crate::command::register::{Mgir, Mqis, MqisInfo};
 use crate::command::{CommandError, Session};
 use crate::hwdb::Ports;
-use crate::settings::{Detail, PortSettings, read_identity, read_port};
+use crate::settings::{CardReader, Detail, PortSettings, Wanted, read_identity};
 
 use super::OpenCard;
 
@@ -41,7 +41,12 @@ impl OpenCard {
     ///
     /// # Errors
     /// [`CommandError`] when the card cannot be reached or breaks off.
-    pub fn read(&mut self, detail: Detail) -> Result<CardReading, CommandError> {
+    pub fn read(
+        &mut self,
+        detail: Detail,
+        wanted: Wanted<'_>,
+    ) -> Result<CardReading, CommandError> {
+        let mut reader = CardReader::new(&self.settings, detail, wanted);
         let several = self.firmwares.len() > 1;
         let mut reading = CardReading {
             identity: None,
@@ -73,12 +78,11 @@ impl OpenCard {
                 }
             };
             for port in ports {
-                reading
-                    .ports
-                    .push(read_port(&mut session, &self.settings, port, detail)?);
+                reader.read_port(&mut session, port)?;
             }
             session.end()?;
         }
+        reading.ports = reader.finish();
         Ok(reading)
     }
 }

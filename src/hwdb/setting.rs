@@ -82,6 +82,19 @@ pub enum TlvClass {
     Pci,
 }
 
+impl TlvClass {
+    /// The upper byte of the type dword.
+    #[must_use]
+    pub fn code(self) -> u32 {
+        match self {
+            Self::Global => 0,
+            Self::Port => 1,
+            Self::Host => 3,
+            Self::Pci => 7,
+        }
+    }
+}
+
 /// What an instance of a TLV belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, serde::Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::validate::{Broken, rule};
 use super::{
     Access, DefaultOf, Field, FieldValue, FirmwareInterface, Place, Requirement, Scope,
-    SettingsFile, Tlv, Verified,
+    SettingsFile, Tlv, TlvClass, Verified,
 };
 
 pub(super) fn validate_settings(file: &SettingsFile) -> Result<(), Broken> {
@@ -14,7 +14,7 @@ pub(super) fn validate_settings(file: &SettingsFile) -> Result<(), Broken> {
     let mut types = HashSet::new();
     for tlv in &file.tlv {
         validate_tlv(file, tlv)?;
-        let class = tlv.class.map(|class| class as u8);
+        let class = tlv.class.map(TlvClass::code);
         rule(
             types.insert((class, tlv.tlv_type)),
             &tlv.name,

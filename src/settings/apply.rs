@@ -1,11 +1,13 @@
 //! Carry out a plan: read again, write, read back, and restore on trouble.
 
+use crate::command::register::Mfrl;
 use crate::command::{CommandError, Firmware, Session};
+use crate::hwdb::Applies;
 use crate::pci::Bdf;
 
-use super::plan::{Plan, TlvWrite};
-use super::tlv_store::{self, Stored, TlvKey};
-use super::transaction::{holds_now, restore};
+use super::change::{Plan, TlvWrite};
+use super::tlv_store::{Shown, Stored, TlvKey};
+use super::transaction::{carry_out, holds_now, restore};
 
 /// What the card holds for a TLV after a transaction.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub enum Holds {
     /// What was planned.
     New,
     /// Something else.
-    Other(Stored),
+    Other(Shown),
     /// It could not be read.
     Unknown,
 }
@@ -37,6 +39,20 @@ pub struct TlvHolds {
 pub struct Applied {
     /// How many TLVs were written.
     pub written: usize,
+    /// Whether the next warm reboot loads them.
+    pub warm_reboot: WarmReboot,
+}
+
+/// Whether a warm reboot is enough for settings that need a firmware reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WarmReboot {
+    /// Nothing was written that needs a firmware reset.
+    NotNeeded,
+    /// The firmware was asked to reload its settings at the next warm reboot
+    /// (MFRL) and agreed.
+    Arranged,
+    /// The firmware cannot be asked or did not agree.
+    NotOffered,
 }
 
 /// Why a plan was not carried out.
@@ -63,9 +79,9 @@ pub enum ApplyFailure {
         /// The card's name for it.
         key: TlvKey,
         /// What was read before.
-        expected: Stored,
+        expected: Shown,
         /// What is there now.
-        found: Stored,
+        found: Shown,
     },
     /// A command failed.
     #[error("{step} of {tlv} (port {port}) failed")]
@@ -101,9 +117,9 @@ pub enum ApplyFailure {
         /// The TLV, with the card's name for it.
         tlv: String,
         /// What was written.
-        expected: Stored,
+        expected: Shown,
         /// What was read.
-        found: Stored,
+        found: Shown,
     },
     /// Somebody asked to stop.
     #[error("stopped on request")]
@@ -195,6 +211,7 @@ pub fn apply(firmwares: &mut [&mut Firmware], plan: &Plan) -> Result<Applied, Ap
             state,
         });
     }
+    let warm_reboot = arrange_warm_reboot(&mut sessions, plan);
     for session in sessions {
         session.end().map_err(|source| ApplyError {
             failure: Box::new(ApplyFailure::Session {
@@ -213,7 +230,21 @@ pub fn apply(firmwares: &mut [&mut Firmware], plan: &Plan) -> Result<Applied, Ap
     }
     Ok(Applied {
         written: plan.writes.len(),
+        warm_reboot,
     })
+}
+
+/// Asks the firmware to reload its settings at the next warm reboot, as mstconfig
+/// does. What is written stays written whatever it answers.
+fn arrange_warm_reboot(sessions: &mut [Session<'_>], plan: &Plan) -> WarmReboot {
+    let waits = |write: &&TlvWrite| write.applies == Applies::FirmwareReset;
+    let Some(write) = plan.writes.iter().find(waits) else {
+        return WarmReboot::NotNeeded;
+    };
+    match session_of(sessions, write).map(|session| session.set(&Mfrl)) {
+        Ok(Ok(())) => WarmReboot::Arranged,
+        Ok(Err(_)) | Err(_) => WarmReboot::NotOffered,
+    }
 }
 
 fn open_sessions<'a>(
@@ -261,6 +292,10 @@ fn title(write: &TlvWrite) -> String {
     format!("{} ({})", write.name, write.key)
 }
 
+fn shown(write: &TlvWrite, stored: Stored) -> Shown {
+    Shown::new(stored, write.secret)
+}
+
 fn failed(step: &'static str, write: &TlvWrite) -> impl FnOnce(CommandError) -> ApplyFailure {
     let (port, tlv) = (write.port, title(write));
     move |source| ApplyFailure::Command {
@@ -281,8 +316,8 @@ fn check_unchanged(sessions: &mut [Session<'_>], plan: &Plan) -> Result<(), Appl
                 port: write.port,
                 tlv: title(write),
                 key: write.key,
-                expected: write.before.clone(),
-                found,
+                expected: shown(write, write.before.clone()),
+                found: shown(write, found),
             });
         }
     }
@@ -302,16 +337,15 @@ fn write_all(
             return Err(ApplyFailure::Interrupted);
         }
         *tried += 1;
-        tlv_store::write(session, write.key, &write.after).map_err(failed("write", write))?;
+        carry_out(session, write).map_err(failed("write", write))?;
         let found = holds_now(session, write).map_err(failed("read back", write))?;
-        let expected = Stored::Set(write.after.clone());
-        if found != expected {
+        if !write.is_done(&found) {
             return Err(ApplyFailure::Mismatch {
                 function: write.function,
                 port: write.port,
                 tlv: title(write),
-                expected,
-                found,
+                expected: shown(write, write.after.clone()),
+                found: shown(write, found),
             });
         }
     }
@@ -349,11 +383,11 @@ fn put_back(session: &mut Session<'_>, write: &TlvWrite) -> Holds {
     let _ = restore(session, write);
     match holds_now(session, write) {
         Ok(found) if found == write.before => Holds::Old,
-        Ok(Stored::Set(data)) if data == write.after => Holds::New,
         Ok(Stored::Set(data)) if write.before == Stored::NotSet && data == write.base => {
             Holds::OldAsDefaults
         }
-        Ok(found) => Holds::Other(found),
+        Ok(found) if write.is_done(&found) => Holds::New,
+        Ok(found) => Holds::Other(shown(write, found)),
         Err(_) => Holds::Unknown,
     }
 }

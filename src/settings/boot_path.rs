@@ -7,6 +7,9 @@ use crate::pci::BootMode;
 use super::ip_version::{BOOT_PROTOCOL, IP_VER, OPTION_ROM, boots_pxe};
 use super::{PlanError, PortSettings, Reserved, Value};
 
+/// The settings that decide whether a port boots over IPv6.
+pub const BOOT_PATH: [&str; 5] = [BOOT_PROTOCOL, OPTION_ROM, IP_VER, PXE_ROM, LINK_TYPE];
+
 const PXE_ROM: &str = "EXP_ROM_PXE_ENABLE";
 const LINK_TYPE: &str = "LINK_TYPE";
 const INFINIBAND: u32 = 1;

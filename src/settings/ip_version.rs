@@ -100,11 +100,7 @@ pub fn goal(ports: &[&PortSettings], mode: IpMode, pxe: PxeBoot) -> Vec<Assignme
     let mut wishes = Vec::new();
     for settings in ports {
         let mut wish = |setting: &str, value| {
-            wishes.push(Assignment {
-                port: settings.port,
-                setting: setting.to_owned(),
-                value: FieldValue::Number(value),
-            });
+            wishes.push(Assignment::set(settings.port, setting, value));
         };
         if pxe == PxeBoot::Set {
             if !boots_pxe(settings) {

@@ -1,26 +1,35 @@
 //! Operations on the non-volatile settings of a card: read, plan, apply.
 //!
-//! [`read_port`] turns a card into values, [`plan`](fn@plan) is pure, [`apply`] acts: it
-//! reads again, writes, reads back, and on trouble restores what was there.
+//! [`CardReader`] turns a card into values, [`plan`](fn@plan) is pure, [`apply`] acts:
+//! it reads again, writes, reads back, and on trouble restores what was there.
 //!
 //! A TLV that is not set is not zero: the ROM then uses the card's defaults,
 //! so they are the base of a change to it.
 
+mod answers;
 mod apply;
 mod boot_path;
+mod change;
 mod ip_version;
+mod name;
+mod pending;
 mod plan;
+mod plan_error;
+mod port_settings;
 mod read;
 mod tlv_store;
 mod transaction;
 mod value;
 
-pub use apply::{Applied, ApplyError, ApplyFailure, Holds, TlvHolds, apply};
-pub use boot_path::{Obstacle, RomFacts, obstacles, refuse_reserved};
+pub use apply::{Applied, ApplyError, ApplyFailure, Holds, TlvHolds, WarmReboot, apply};
+pub use boot_path::{BOOT_PATH, Obstacle, RomFacts, obstacles, refuse_reserved};
+pub use change::{Assignment, Base, Change, Goal, Plan, Reserved, TlvWrite};
 pub use ip_version::{IpMode, PxeBoot, UnknownIpMode, goal};
-pub use plan::{Assignment, Base, Change, Plan, PlanError, Reserved, TlvWrite, plan};
-pub use read::{
-    Availability, Detail, PortSettings, SettingValue, TlvReading, read_identity, read_port,
-};
-pub use tlv_store::{Stored, TlvKey};
+pub use name::{NameError, SettingName, near};
+pub use pending::{Pending, pending};
+pub use plan::plan;
+pub use plan_error::PlanError;
+pub use port_settings::{Availability, Detail, PortSettings, SettingValue, TlvReading, Wanted};
+pub use read::{CardReader, read_identity};
+pub use tlv_store::{Shown, Stored, TlvHeader, TlvKey};
 pub use value::{Value, ValueOf};

@@ -1,247 +1,11 @@
 //! Plan a change: pure, from what was read to what would be written.
 
-use crate::command::Status;
-use crate::hwdb::{Access, Applies, FieldValue};
-use crate::pci::Bdf;
+use crate::hwdb::{Access, Field, FieldValue, Scope};
 
-use super::tlv_store::{Stored, TlvKey};
-use super::{Availability, PortSettings, TlvReading};
-
-/// A wish: this setting of this port shall have this value.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Assignment {
-    /// The port, counted from 1.
-    pub port: u8,
-    /// The setting's name.
-    pub setting: String,
-    /// The value.
-    pub value: FieldValue,
-}
-
-/// What to do about a reserved value that is stored already.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reserved {
-    /// Refuse.
-    Refuse,
-    /// Keep it, or replace it where a wish says so.
-    Allow,
-}
-
-/// What a changed TLV is built on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Base {
-    /// The bytes that the card has stored.
-    Stored,
-    /// The card's defaults, because the TLV is not set.
-    Defaults,
-}
-
-/// One setting that changes or stays.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Change {
-    /// The port, counted from 1.
-    pub port: u8,
-    /// The function through which it is written.
-    pub function: Bdf,
-    /// The setting's name.
-    pub setting: String,
-    /// What the next boot would use now.
-    pub from: FieldValue,
-    /// The same for people.
-    pub from_text: String,
-    /// Whether `from` is stored or the card's default.
-    pub from_base: Base,
-    /// What the next boot shall use.
-    pub to: FieldValue,
-    /// The same for people.
-    pub to_text: String,
-    /// When it takes effect.
-    pub applies: Applies,
-}
-
-impl Change {
-    /// Whether anything changes.
-    #[must_use]
-    pub fn is_change(&self) -> bool {
-        self.from != self.to
-    }
-}
-
-/// One TLV that will be written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlvWrite {
-    /// The function through which it is written.
-    pub function: Bdf,
-    /// The port that it belongs to.
-    pub port: u8,
-    /// Its name in the data files.
-    pub name: String,
-    /// The card's name for it.
-    pub key: TlvKey,
-    /// What the card held when it was read.
-    pub before: Stored,
-    /// What the new bytes are built on.
-    pub base: Vec<u8>,
-    /// The new bytes.
-    pub after: Vec<u8>,
-}
-
-/// What will be done. The same value is printed, applied and reported.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Plan {
-    /// The TLVs to write, in order. Empty when nothing is to be done.
-    pub writes: Vec<TlvWrite>,
-    /// Every wish, with what it changes.
-    pub changes: Vec<Change>,
-}
-
-impl Plan {
-    /// Whether there is nothing to do.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.writes.is_empty()
-    }
-}
-
-/// Why a wish cannot be planned.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum PlanError {
-    /// The card has no such port.
-    #[error("{}the card has no port {port}, only {}", at(.function), list(.ports))]
-    NoSuchPort {
-        /// A function of the card.
-        function: Option<Bdf>,
-        /// The port that was asked for.
-        port: u8,
-        /// The ports that it has.
-        ports: Vec<u8>,
-    },
-    /// No such setting on this generation.
-    #[error("there is no setting {setting} on this card")]
-    UnknownSetting {
-        /// Its name.
-        setting: String,
-    },
-    /// The card does not offer the setting.
-    #[error("{function}: the card does not offer {setting}: {missing}")]
-    NotOffered {
-        /// The function.
-        function: Bdf,
-        /// The setting.
-        setting: String,
-        /// What is missing.
-        missing: String,
-    },
-    /// The card refused to say whether it offers the setting.
-    #[error(
-        "{function}: whether the card offers {setting} cannot be told: reading {what} was answered with: {status}"
-    )]
-    CapabilityUnreadable {
-        /// The function.
-        function: Bdf,
-        /// The setting.
-        setting: String,
-        /// What was read.
-        what: String,
-        /// What the card answered.
-        status: Status,
-    },
-    /// The setting can only be read.
-    #[error("{function}: {setting} can only be read: {reason}")]
-    ReadOnly {
-        /// The function.
-        function: Bdf,
-        /// The setting.
-        setting: String,
-        /// Who says so.
-        reason: String,
-    },
-    /// The number is not one that the source defines.
-    #[error("{value} is not a legal value of {setting}")]
-    IllegalValue {
-        /// The setting.
-        setting: String,
-        /// The value.
-        value: String,
-    },
-    /// The card refused to read the TLV.
-    #[error("{function}: port {port}: reading {tlv} ({key}) was answered with: {status}")]
-    Unreadable {
-        /// The function.
-        function: Bdf,
-        /// The port.
-        port: u8,
-        /// The TLV.
-        tlv: String,
-        /// The card's name for it.
-        key: TlvKey,
-        /// What the card answered.
-        status: Status,
-    },
-    /// The TLV is not set and its defaults cannot be read.
-    #[error("{function}: port {port}: {tlv} ({key}) is not set and the card does not say its defaults{}", because(.status))]
-    NoDefaults {
-        /// The function.
-        function: Bdf,
-        /// The port.
-        port: u8,
-        /// The TLV.
-        tlv: String,
-        /// The card's name for it.
-        key: TlvKey,
-        /// What the card answered when asked for them.
-        status: Option<Status>,
-    },
-    /// The TLV has another length than the data files say.
-    #[error("{function}: port {port}: {tlv} ({key}) has {found} bytes, expected {expected}")]
-    UnexpectedLength {
-        /// The function.
-        function: Bdf,
-        /// The port.
-        port: u8,
-        /// The TLV.
-        tlv: String,
-        /// The card's name for it.
-        key: TlvKey,
-        /// Length in the data files, bytes.
-        expected: u16,
-        /// Length on the card, bytes.
-        found: usize,
-    },
-    /// A value is stored that the source does not define.
-    #[error(
-        "{function}: port {port}: {setting} in {tlv} ({key}) holds {value}, which no source defines"
-    )]
-    ReservedValue {
-        /// The function.
-        function: Bdf,
-        /// The port.
-        port: u8,
-        /// The setting.
-        setting: String,
-        /// The TLV.
-        tlv: String,
-        /// The card's name for it.
-        key: TlvKey,
-        /// What is stored.
-        value: String,
-    },
-}
-
-fn at(function: &Option<Bdf>) -> String {
-    function.map_or_else(String::new, |function| format!("{function}: "))
-}
-
-fn list(ports: &[u8]) -> String {
-    let words: Vec<String> = ports.iter().map(u8::to_string).collect();
-    words.join(" and ")
-}
-
-fn because(status: &Option<Status>) -> String {
-    status.map_or_else(String::new, |status| format!(" (answered with: {status})"))
-}
+use super::change::{Assignment, Base, Change, Goal, Plan, Reserved, TlvWrite};
+use super::plan_error::PlanError;
+use super::tlv_store::{self, Stored};
+use super::{Availability, PortSettings, SettingValue, TlvReading};
 
 /// Plans the wishes against what was read.
 ///
@@ -255,104 +19,266 @@ pub fn plan(
     wishes: &[Assignment],
     reserved: Reserved,
 ) -> Result<Plan, PlanError> {
-    let mut plan = Plan::default();
+    let mut planner = Planner {
+        ports,
+        wishes,
+        reserved,
+        plan: Plan::default(),
+        tlvs: Vec::new(),
+    };
     for wish in wishes {
-        let port = ports
-            .iter()
-            .find(|settings| settings.port == wish.port)
-            .ok_or_else(|| PlanError::NoSuchPort {
-                function: ports.first().map(|settings| settings.function),
-                port: wish.port,
-                ports: ports.iter().map(|settings| settings.port).collect(),
-            })?;
-        plan_one(&mut plan, port, wish, reserved)?;
+        planner.add(wish)?;
     }
-    plan.writes.retain(|write| write.base != write.after);
-    Ok(plan)
+    Ok(planner.finish())
 }
 
-fn plan_one(
-    plan: &mut Plan,
-    port: &PortSettings,
-    wish: &Assignment,
+/// A TLV that wishes touch.
+struct Touched<'a> {
+    write: TlvWrite,
+    base: Vec<u8>,
+    after: Vec<u8>,
+    reading: &'a TlvReading,
+    /// Settings that go back to their defaults.
+    resets: Vec<&'a str>,
+    /// Settings that get a value.
+    sets: usize,
+}
+
+struct Planner<'a> {
+    ports: &'a [PortSettings],
+    wishes: &'a [Assignment],
     reserved: Reserved,
-) -> Result<(), PlanError> {
-    let setting = port
-        .setting(&wish.setting)
-        .ok_or_else(|| PlanError::UnknownSetting {
-            setting: wish.setting.clone(),
-        })?;
-    let (field, reading) = (setting.field, setting.reading);
-    let (function, name) = (port.function, field.name.clone());
-    match port.availability(&field.name) {
-        Availability::Offered => {}
-        Availability::Missing(missing) => {
-            return Err(PlanError::NotOffered {
-                function,
-                setting: name,
-                missing,
+    plan: Plan,
+    tlvs: Vec<Touched<'a>>,
+}
+
+impl<'a> Planner<'a> {
+    fn add(&mut self, wish: &Assignment) -> Result<(), PlanError> {
+        let (port, setting) = find(self.ports, wish)?;
+        let of_card = setting.reading.tlv.scope == Scope::Card;
+        let number = if of_card { 0 } else { port.port };
+        check_offered(port, setting.field)?;
+        if let Some(reason) = read_only(setting.reading) {
+            return Err(PlanError::ReadOnly {
+                function: port.function,
+                setting: setting.field.name.clone(),
+                reason: reason.to_owned(),
             });
         }
-        Availability::Refused { what, status } => {
-            return Err(PlanError::CapabilityUnreadable {
-                function,
-                setting: name,
-                what,
-                status,
-            });
-        }
-    }
-    if let Some(reason) = read_only(reading) {
-        return Err(PlanError::ReadOnly {
-            function: port.function,
+        let at = self.touch(port, &setting, number)?;
+        let touched = &mut self.tlvs[at];
+        let field = setting.field;
+        let to = match &wish.goal {
+            Goal::Value(value) => {
+                check_value(port, field, value)?;
+                touched.sets += 1;
+                value.clone()
+            }
+            Goal::Default => {
+                touched.resets.push(&field.name);
+                match default_value(setting.reading, field) {
+                    Some(value) => value,
+                    None if all_are_reset(touched) => FieldValue::Number(0),
+                    None => return Err(no_defaults(port, setting.reading)),
+                }
+            }
+        };
+        let unknown_default =
+            wish.goal == Goal::Default && default_value(setting.reading, field).is_none();
+        let illegal = || PlanError::IllegalValue {
             setting: field.name.clone(),
-            reason: reason.to_owned(),
-        });
+            value: field.describe(&to),
+            allowed: field.allowed(),
+        };
+        let from = field.get(&touched.base).ok_or_else(illegal)?;
+        if !unknown_default {
+            field.put(&mut touched.after, &to).ok_or_else(illegal)?;
+        }
+        let counts = field.is_valid(&touched.base);
+        let change = Change {
+            port: number,
+            function: touched.write.function,
+            setting: field.name.clone(),
+            from_text: field.describe(&from),
+            from_base: if counts {
+                base_of(setting.reading)
+            } else {
+                Base::Defaults
+            },
+            changes: from != to || unknown_default || (!counts && wish.goal != Goal::Default),
+            from,
+            to_text: if unknown_default {
+                "the card's default".to_owned()
+            } else {
+                field.describe(&to)
+            },
+            to,
+            goal_is_default: wish.goal == Goal::Default,
+            applies: setting.reading.tlv.applies,
+            risk: field.risk,
+            caution: field.caution.clone(),
+            without_effect: None,
+        };
+        self.note(change)
     }
-    let illegal = || PlanError::IllegalValue {
-        setting: field.name.clone(),
-        value: field.describe(&wish.value),
-    };
-    if !field.is_legal(&wish.value) {
-        return Err(illegal());
+
+    /// The same wish twice is one; two different ones are an error.
+    fn note(&mut self, change: Change) -> Result<(), PlanError> {
+        let earlier = self
+            .plan
+            .changes
+            .iter()
+            .find(|other| other.port == change.port && other.setting == change.setting);
+        match earlier {
+            None => self.plan.changes.push(change),
+            Some(earlier) if earlier.to == change.to => {}
+            Some(earlier) => {
+                return Err(PlanError::Contradiction {
+                    port: change.port,
+                    setting: change.setting.clone(),
+                    first: earlier.to_text.clone(),
+                    second: change.to_text,
+                });
+            }
+        }
+        Ok(())
     }
-    let (base_kind, base) = base(port, reading)?;
-    if reserved == Reserved::Refuse {
-        refuse_reserved(port, reading, &base)?;
-    }
-    let at = plan
-        .writes
-        .iter()
-        .position(|write| write.key == reading.key && write.function == port.function);
-    let at = at.unwrap_or_else(|| {
-        plan.writes.push(TlvWrite {
-            function: port.function,
-            port: port.port,
-            name: reading.tlv.name.clone(),
-            key: reading.key,
-            before: reading.next.clone().unwrap_or(Stored::NotSet),
+
+    /// The TLV of a setting among the touched ones.
+    fn touch(
+        &mut self,
+        port: &'a PortSettings,
+        setting: &SettingValue<'a>,
+        number: u8,
+    ) -> Result<usize, PlanError> {
+        let reading = setting.reading;
+        let same = |touched: &Touched<'_>| {
+            touched.write.key == reading.key && touched.write.function == port.function
+        };
+        if let Some(at) = self.tlvs.iter().position(same) {
+            return Ok(at);
+        }
+        let base = base(port, reading)?;
+        if self.reserved == Reserved::Refuse {
+            let wished = |field: &Field| {
+                self.wishes.iter().any(|wish| {
+                    field.is_called(&wish.setting) && (number == 0 || wish.port == number)
+                })
+            };
+            refuse_reserved(port, reading, &base, wished)?;
+        }
+        self.tlvs.push(Touched {
+            write: TlvWrite {
+                function: port.function,
+                port: number,
+                name: reading.tlv.name.clone(),
+                key: reading.key,
+                before: reading.next.clone().unwrap_or(Stored::NotSet),
+                base: base.clone(),
+                after: Stored::NotSet,
+                header: None,
+                secret: reading.tlv.is_secret(),
+                applies: reading.tlv.applies,
+            },
             after: base.clone(),
             base,
+            reading,
+            resets: Vec::new(),
+            sets: 0,
         });
-        plan.writes.len() - 1
-    });
-    let write = &mut plan.writes[at];
-    let from = field.get(&write.base).ok_or_else(illegal)?;
-    field
-        .put(&mut write.after, &wish.value)
-        .ok_or_else(illegal)?;
-    plan.changes.push(Change {
-        port: port.port,
-        function: port.function,
-        setting: field.name.clone(),
-        from_text: field.describe(&from),
-        from,
-        from_base: base_kind,
-        to: wish.value.clone(),
-        to_text: field.describe(&wish.value),
-        applies: reading.tlv.applies,
-    });
-    Ok(())
+        Ok(self.tlvs.len() - 1)
+    }
+
+    fn finish(mut self) -> Plan {
+        for touched in std::mem::take(&mut self.tlvs) {
+            let default = default_bytes(touched.reading);
+            let back_to_default = touched.sets == 0
+                && (all_are_reset(&touched) || default == Some(touched.after.as_slice()));
+            let mut write = touched.write;
+            write.after = if back_to_default && tlv_store::can_delete(write.key) {
+                // The default bytes are what the card says without the TLV.
+                if let Some(default) = default {
+                    write.base = default.to_vec();
+                }
+                Stored::NotSet
+            } else {
+                Stored::Set(touched.after)
+            };
+            let stays = match (&write.before, &write.after) {
+                (before, after) if before == after => true,
+                // The default was wished for, and holds.
+                (Stored::NotSet, Stored::Set(after)) => *after == touched.base,
+                _ => false,
+            };
+            if !stays {
+                self.plan.writes.push(write);
+            }
+        }
+        note_what_has_no_effect(self.ports, &mut self.plan);
+        self.plan
+    }
+}
+
+/// The port and the setting that a wish means.
+fn find<'a>(
+    ports: &'a [PortSettings],
+    wish: &Assignment,
+) -> Result<(&'a PortSettings, SettingValue<'a>), PlanError> {
+    let unknown = || PlanError::UnknownSetting {
+        setting: wish.setting.clone(),
+    };
+    let first = ports.first().ok_or_else(unknown)?;
+    let setting = first.setting(&wish.setting).ok_or_else(unknown)?;
+    if setting.reading.tlv.scope == Scope::Card {
+        return Ok((first, setting));
+    }
+    let port = ports
+        .iter()
+        .find(|settings| settings.port == wish.port)
+        .ok_or_else(|| PlanError::NoSuchPort {
+            function: Some(first.function),
+            port: wish.port,
+            ports: ports.iter().map(|settings| settings.port).collect(),
+        })?;
+    let setting = port.setting(&wish.setting).ok_or_else(unknown)?;
+    Ok((port, setting))
+}
+
+fn check_offered(port: &PortSettings, field: &Field) -> Result<(), PlanError> {
+    let (function, setting) = (port.function, field.name.clone());
+    match port.availability(&field.name) {
+        Availability::Offered => Ok(()),
+        Availability::Missing(missing) => Err(PlanError::NotOffered {
+            function,
+            setting,
+            missing,
+        }),
+        Availability::Refused { what, status } => Err(PlanError::CapabilityUnreadable {
+            function,
+            setting,
+            what,
+            status,
+        }),
+    }
+}
+
+fn check_value(port: &PortSettings, field: &Field, value: &FieldValue) -> Result<(), PlanError> {
+    if !field.is_legal(value) {
+        return Err(PlanError::IllegalValue {
+            setting: field.name.clone(),
+            value: field.describe(value),
+            allowed: field.allowed(),
+        });
+    }
+    match (value.number(), port.limit(&field.name)) {
+        (Some(number), Some(limit)) if number > limit => Err(PlanError::AboveLimit {
+            function: port.function,
+            setting: field.name.clone(),
+            value: number,
+            limit,
+        }),
+        _ => Ok(()),
+    }
 }
 
 fn read_only(reading: &TlvReading) -> Option<&'static str> {
@@ -365,52 +291,86 @@ fn read_only(reading: &TlvReading) -> Option<&'static str> {
     }
 }
 
+fn base_of(reading: &TlvReading) -> Base {
+    match reading.next {
+        Ok(Stored::Set(_)) => Base::Stored,
+        _ => Base::Defaults,
+    }
+}
+
+fn default_bytes(reading: &TlvReading) -> Option<&[u8]> {
+    match &reading.default {
+        Some(Ok(Stored::Set(data))) => Some(data),
+        _ => None,
+    }
+}
+
+fn default_value(reading: &TlvReading, field: &Field) -> Option<FieldValue> {
+    field.get(default_bytes(reading)?)
+}
+
+fn all_are_reset(touched: &Touched<'_>) -> bool {
+    touched.sets == 0
+        && tlv_store::can_delete(touched.write.key)
+        && touched
+            .reading
+            .tlv
+            .field
+            .iter()
+            .all(|field| touched.resets.contains(&field.name.as_str()))
+}
+
+fn no_defaults(port: &PortSettings, reading: &TlvReading) -> PlanError {
+    PlanError::NoDefaults {
+        function: port.function,
+        port: port.port,
+        tlv: reading.tlv.name.clone(),
+        key: reading.key,
+        status: match reading.default {
+            Some(Err(status)) => Some(status),
+            _ => None,
+        },
+    }
+}
+
 /// The bytes that a change is built on.
-fn base(port: &PortSettings, reading: &TlvReading) -> Result<(Base, Vec<u8>), PlanError> {
-    let (function, tlv, key) = (port.function, reading.tlv.name.clone(), reading.key);
-    let port = port.port;
-    let no_defaults = |status| PlanError::NoDefaults {
-        function,
-        port,
-        tlv: tlv.clone(),
-        key,
-        status,
-    };
-    let (kind, data) = match (&reading.next, &reading.default) {
-        (Ok(Stored::Set(data)), _) => (Base::Stored, data),
-        (Ok(Stored::NotSet), Some(Ok(Stored::Set(data)))) => (Base::Defaults, data),
-        (Ok(Stored::NotSet), Some(Err(status))) => return Err(no_defaults(Some(*status))),
-        (Ok(Stored::NotSet), _) => return Err(no_defaults(None)),
+fn base(port: &PortSettings, reading: &TlvReading) -> Result<Vec<u8>, PlanError> {
+    let data = match (&reading.next, default_bytes(reading)) {
+        (Ok(Stored::Set(data)), _) => data.as_slice(),
+        (Ok(Stored::NotSet), Some(data)) => data,
+        (Ok(Stored::NotSet), None) => return Err(no_defaults(port, reading)),
         (Err(status), _) => {
             return Err(PlanError::Unreadable {
-                function,
-                port,
-                tlv,
-                key,
+                function: port.function,
+                port: port.port,
+                tlv: reading.tlv.name.clone(),
+                key: reading.key,
                 status: *status,
             });
         }
     };
     if data.len() == usize::from(reading.tlv.length_bytes) {
-        Ok((kind, data.clone()))
+        Ok(data.to_vec())
     } else {
         Err(PlanError::UnexpectedLength {
-            function,
-            port,
-            tlv,
-            key,
+            function: port.function,
+            port: port.port,
+            tlv: reading.tlv.name.clone(),
+            key: reading.key,
             expected: reading.tlv.length_bytes,
             found: data.len(),
         })
     }
 }
 
+/// What is stored in fields that stay has to be something that a source defines.
 fn refuse_reserved(
     port: &PortSettings,
     reading: &TlvReading,
     data: &[u8],
+    is_wished: impl Fn(&Field) -> bool,
 ) -> Result<(), PlanError> {
-    for field in &reading.tlv.field {
+    for field in reading.tlv.field.iter().filter(|field| !is_wished(field)) {
         match field.get(data) {
             Some(value) if !field.is_legal(&value) => {
                 return Err(PlanError::ReservedValue {
@@ -426,4 +386,35 @@ fn refuse_reserved(
         }
     }
     Ok(())
+}
+
+/// Says which changes another setting keeps from having an effect.
+fn note_what_has_no_effect(ports: &[PortSettings], plan: &mut Plan) {
+    let after: Vec<PortSettings> = ports.iter().map(|port| port.after(plan)).collect();
+    for change in &mut plan.changes {
+        let port = after
+            .iter()
+            .find(|port| change.port == 0 || port.port == change.port);
+        let Some((port, setting)) =
+            port.and_then(|port| Some((port, port.setting(&change.setting)?)))
+        else {
+            continue;
+        };
+        let Some(condition) = &setting.field.effective_with else {
+            continue;
+        };
+        let holds = port.effective(&condition.setting);
+        if holds.is_some_and(|value| !condition.values.contains(&value)) {
+            let other = port.setting(&condition.setting);
+            let value = other.and_then(|other| {
+                let value = other.values.effective()?;
+                Some(other.field.describe(value))
+            });
+            change.without_effect = Some(format!(
+                "has no effect while {} is {}",
+                condition.setting,
+                value.unwrap_or_default()
+            ));
+        }
+    }
 }

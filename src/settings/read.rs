@@ -1,154 +1,15 @@
-//! Read the boot settings of a port.
+//! Read the settings of a card, port by port.
 
-use crate::command::register::{
-    DefParamsGlobal, DefParamsPort, DevCap, Mgir, Mnvgc, Mnvqc, TypeDword, Which,
-};
+use crate::command::register::{DevCap, Mgir, Mnvqc, TypeDword, Which};
 use crate::command::{CommandError, Session, Status};
 use crate::hwdb::{
-    Access, DefaultAt, DefaultOf, Field, FieldValue, FirmwareInterface, Requirement, Scope,
+    Access, DefaultAt, DefaultOf, Field, FieldValue, FirmwareInterface, Limit, Requirement, Scope,
     SettingsFile, Tlv,
 };
-use crate::pci::Bdf;
 
+use super::answers::{Answer, Answers, answered, is_unknown_to_firmware};
 use super::tlv_store::{self, Stored, TlvKey};
-use super::{Plan, Value, ValueOf};
-
-/// How much is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Detail {
-    /// What a change needs: next values, and defaults of what is not set.
-    ForChange,
-    /// Default, current and next of everything.
-    Everything,
-}
-
-/// One TLV of a port as the card answered it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TlvReading {
-    /// What it is.
-    pub tlv: Tlv,
-    /// The card's name for this instance.
-    pub key: TlvKey,
-    /// Next value, or the status with which the card refused.
-    pub next: Result<Stored, Status>,
-    /// The default, as the TLV's bytes; `None` when it was not asked for.
-    pub default: Option<Result<Stored, Status>>,
-    /// The current value; `None` when the card does not offer it.
-    pub current: Option<Result<Stored, Status>>,
-    /// Whether the firmware lets it be written (MNVQC); true where nobody says.
-    pub writable: bool,
-    /// The version that the firmware knows (MNVQC); `None` where nobody says.
-    pub version: Option<u8>,
-}
-
-/// Whether the card offers a setting.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Availability {
-    /// It does.
-    Offered,
-    /// It does not: this is missing.
-    Missing(String),
-    /// The card refused to say.
-    Refused {
-        /// What it was asked for.
-        what: String,
-        /// What it answered.
-        status: Status,
-    },
-}
-
-/// The boot settings of one port.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PortSettings {
-    /// The port, counted from 1.
-    pub port: u8,
-    /// The PCI function through which it is reached.
-    pub function: Bdf,
-    /// The card's firmware interface.
-    pub interface: FirmwareInterface,
-    /// Its TLVs.
-    pub tlvs: Vec<TlvReading>,
-    /// Settings that are not simply offered.
-    restricted: Vec<(String, Availability)>,
-}
-
-/// A setting of a port with its field and values.
-#[derive(Clone, Debug)]
-pub struct SettingValue<'a> {
-    /// The TLV that holds it.
-    pub reading: &'a TlvReading,
-    /// The field.
-    pub field: &'a Field,
-    /// Its values.
-    pub values: ValueOf,
-}
-
-impl PortSettings {
-    /// The setting of this name (or alias), whether or not the card offers it.
-    #[must_use]
-    pub fn setting(&self, name: &str) -> Option<SettingValue<'_>> {
-        self.settings().find(|setting| {
-            setting.field.name == name || setting.field.aliases.iter().any(|alias| alias == name)
-        })
-    }
-
-    /// All settings that the data files know for this port.
-    pub fn settings(&self) -> impl Iterator<Item = SettingValue<'_>> {
-        self.tlvs.iter().flat_map(|reading| {
-            reading.tlv.field.iter().map(move |field| SettingValue {
-                reading,
-                field,
-                values: ValueOf {
-                    default: value_in(field, reading.default.as_ref()),
-                    current: value_in(field, reading.current.as_ref()),
-                    next: value_in(field, Some(&reading.next)),
-                },
-            })
-        })
-    }
-
-    /// Whether the card offers this setting.
-    #[must_use]
-    pub fn availability(&self, name: &str) -> Availability {
-        self.restricted
-            .iter()
-            .find(|(setting, _)| setting == name)
-            .map_or(Availability::Offered, |(_, availability)| {
-                availability.clone()
-            })
-    }
-
-    /// The same port as it will be when the plan is carried out.
-    #[must_use]
-    pub fn after(&self, plan: &Plan) -> Self {
-        let mut after = self.clone();
-        for reading in &mut after.tlvs {
-            let write = plan
-                .writes
-                .iter()
-                .find(|write| write.function == self.function && write.key == reading.key);
-            if let Some(write) = write {
-                reading.next = Ok(Stored::Set(write.after.clone()));
-            }
-        }
-        after
-    }
-
-    /// The number that the next boot will use for a setting.
-    #[must_use]
-    pub fn effective(&self, name: &str) -> Option<u32> {
-        self.setting(name)?.values.effective()?.number()
-    }
-}
-
-fn value_in(field: &Field, stored: Option<&Result<Stored, Status>>) -> Value {
-    match stored {
-        None => Value::NotOffered,
-        Some(Err(status)) => Value::Refused(*status),
-        Some(Ok(Stored::NotSet)) => Value::NotSet,
-        Some(Ok(Stored::Set(data))) => field.get(data).map_or(Value::NotOffered, Value::Is),
-    }
-}
+use super::{Availability, Detail, PortSettings, TlvReading, Wanted};
 
 /// Reads what the card says of itself (MGIR). An older firmware may not know it.
 ///
@@ -158,82 +19,105 @@ pub fn read_identity(session: &mut Session<'_>) -> Result<Option<Mgir>, CommandE
     answered(session.get(&Mgir::default())).map(Result::ok)
 }
 
-/// Reads the boot settings of a port through the function of the session.
-///
-/// A TLV that the card refuses to read is noted with its status and does not
-/// hide the others.
-///
-/// # Errors
-/// [`CommandError`] when the card cannot be reached or breaks off.
-pub fn read_port(
-    session: &mut Session<'_>,
-    file: &SettingsFile,
-    port: u8,
+/// Reads the ports of one card. What belongs to the whole card and what the card
+/// can do is asked for once.
+#[derive(Debug)]
+pub struct CardReader<'a> {
+    file: &'a SettingsFile,
     detail: Detail,
-) -> Result<PortSettings, CommandError> {
-    let mut reader = Reader::new(session, port, detail)?;
-    let mut tlvs = Vec::new();
-    let mut restricted = Vec::new();
-    for tlv in &file.tlv {
-        let reading = reader.tlv(tlv)?;
-        for field in &tlv.field {
-            let availability = reader.availability(&reading, field)?;
-            if availability != Availability::Offered {
-                restricted.push((field.name.clone(), availability));
+    wanted: Wanted<'a>,
+    answers: Answers,
+    ports: Vec<PortSettings>,
+}
+
+impl<'a> CardReader<'a> {
+    /// A reader of a card with these TLVs.
+    #[must_use]
+    pub fn new(file: &'a SettingsFile, detail: Detail, wanted: Wanted<'a>) -> Self {
+        Self {
+            file,
+            detail,
+            wanted,
+            answers: Answers::new(file),
+            ports: Vec::new(),
+        }
+    }
+
+    /// Reads a port through the function of the session.
+    ///
+    /// A TLV that the card refuses to read is noted with its status and does not
+    /// hide the others.
+    ///
+    /// # Errors
+    /// [`CommandError`] when the card cannot be reached or breaks off.
+    pub fn read_port(&mut self, session: &mut Session<'_>, port: u8) -> Result<(), CommandError> {
+        let mut settings = PortSettings {
+            port,
+            function: session.address(),
+            interface: session.interface(),
+            tlvs: Vec::new(),
+            restricted: Vec::new(),
+            limits: Vec::new(),
+        };
+        for tlv in self.file.tlv.iter().filter(|tlv| self.wanted.includes(tlv)) {
+            match self.ports.first().filter(|_| tlv.scope == Scope::Card) {
+                Some(first) => settings.copy(first, tlv),
+                None => PortReader {
+                    session,
+                    port,
+                    detail: self.detail,
+                    answers: &mut self.answers,
+                }
+                .read(tlv, &mut settings)?,
             }
         }
-        tlvs.push(reading);
+        self.ports.push(settings);
+        Ok(())
     }
-    Ok(PortSettings {
-        port,
-        function: reader.session.address(),
-        interface: reader.session.interface(),
-        tlvs,
-        restricted,
-    })
-}
 
-/// A card's refusal is an answer; everything else breaks the reading off.
-fn answered<T>(outcome: Result<T, CommandError>) -> Result<Result<T, Status>, CommandError> {
-    match outcome {
-        Ok(value) => Ok(Ok(value)),
-        Err(error) => match error.status() {
-            Some(status) => Ok(Err(status)),
-            None => Err(error),
-        },
+    /// The ports that were read.
+    #[must_use]
+    pub fn finish(self) -> Vec<PortSettings> {
+        self.ports
     }
 }
 
-/// Reads the TLVs of one port and remembers what was already asked.
-struct Reader<'a, 'b> {
+impl PortSettings {
+    /// Takes over what another port of the same card has of a TLV.
+    fn copy(&mut self, other: &Self, tlv: &Tlv) {
+        let is_of = |name: &str| tlv.field.iter().any(|field| field.name == name);
+        let same = |reading: &&TlvReading| reading.tlv.name == tlv.name;
+        self.tlvs.extend(other.tlvs.iter().find(same).cloned());
+        let restricted = other.restricted.iter().filter(|(name, _)| is_of(name));
+        self.restricted.extend(restricted.cloned());
+        let limits = other.limits.iter().filter(|(name, _)| is_of(name));
+        self.limits.extend(limits.cloned());
+    }
+}
+
+/// Reads TLVs of one port.
+struct PortReader<'a, 'b> {
     session: &'a mut Session<'b>,
     port: u8,
     detail: Detail,
-    offers: Mnvgc,
-    global: Option<Result<DefParamsGlobal, Status>>,
-    defaults: Option<Result<DefParamsPort, Status>>,
-    device: Option<Result<DevCap, Status>>,
-    capabilities: Vec<(u32, Result<Stored, Status>)>,
+    answers: &'a mut Answers,
 }
 
-impl<'a, 'b> Reader<'a, 'b> {
-    fn new(session: &'a mut Session<'b>, port: u8, detail: Detail) -> Result<Self, CommandError> {
-        let offers = match session.interface() {
-            FirmwareInterface::Icmd if detail == Detail::Everything => {
-                answered(session.get(&Mnvgc::new()))?.unwrap_or_default()
+impl PortReader<'_, '_> {
+    fn read(&mut self, tlv: &Tlv, settings: &mut PortSettings) -> Result<(), CommandError> {
+        let reading = self.tlv(tlv)?;
+        for field in &tlv.field {
+            let availability = self.availability(&reading, field)?;
+            if availability != Availability::Offered {
+                settings.restricted.push((field.name.clone(), availability));
+            } else if let Some(limit) = &field.limit
+                && let Some(limit) = self.limit(limit)?
+            {
+                settings.limits.push((field.name.clone(), limit));
             }
-            _ => Mnvgc::new(),
-        };
-        Ok(Self {
-            session,
-            port,
-            detail,
-            offers,
-            global: None,
-            defaults: None,
-            device: None,
-            capabilities: Vec::new(),
-        })
+        }
+        settings.tlvs.push(reading);
+        Ok(())
     }
 
     fn tlv(&mut self, tlv: &Tlv) -> Result<TlvReading, CommandError> {
@@ -243,39 +127,35 @@ impl<'a, 'b> Reader<'a, 'b> {
             Scope::Card | Scope::Function => 0,
         };
         let key = TlvKey::of(interface, tlv, port);
-        let may_change = tlv.access == Access::ReadWrite;
         let everything = self.detail == Detail::Everything;
         let (writable, version) = match key {
-            TlvKey::Mnvda(tlv_type) if may_change => self.query_capabilities(tlv_type)?,
+            TlvKey::Mnvda(tlv_type) if self.needs_capabilities(tlv) => {
+                self.query_capabilities(tlv_type)?
+            }
             _ => (true, None),
         };
-        let next = answered(tlv_store::read(
-            self.session,
-            key,
-            Which::Next,
-            tlv.length_bytes,
-        ))?;
+        let next = self.value(key, Which::Next, tlv)?;
         let unset = next == Ok(Stored::NotSet);
+        let offers = match interface {
+            FirmwareInterface::Icmd if everything => self.answers.offers(self.session)?,
+            _ => crate::command::register::Mnvgc::new(),
+        };
+        let known = next
+            .as_ref()
+            .err()
+            .is_none_or(|status| !is_unknown_to_firmware(*status));
         let default = match interface {
             FirmwareInterface::ToolsHcr if unset || everything => Some(self.hcr_default(tlv)?),
             // An unset TLV needs its default, whether or not MNVGC promises one.
-            FirmwareInterface::Icmd if unset || (everything && self.offers.default_supported()) => {
-                Some(answered(tlv_store::read(
-                    self.session,
-                    key,
-                    Which::Default,
-                    tlv.length_bytes,
-                ))?)
+            FirmwareInterface::Icmd
+                if known && (unset || (everything && offers.default_supported())) =>
+            {
+                Some(self.value(key, Which::Default, tlv)?)
             }
             _ => None,
         };
-        let current = if self.offers.current_supported() && everything {
-            Some(answered(tlv_store::read(
-                self.session,
-                key,
-                Which::Current,
-                tlv.length_bytes,
-            ))?)
+        let current = if known && everything && offers.current_supported() {
+            Some(self.value(key, Which::Current, tlv)?)
         } else {
             None
         };
@@ -288,6 +168,27 @@ impl<'a, 'b> Reader<'a, 'b> {
             writable,
             version,
         })
+    }
+
+    fn value(
+        &mut self,
+        key: TlvKey,
+        which: Which,
+        tlv: &Tlv,
+    ) -> Result<Answer<Stored>, CommandError> {
+        answered(tlv_store::read(self.session, key, which, tlv.length_bytes))
+    }
+
+    /// Whether MNVQC has to say if the TLV may be written, or of which version it is.
+    fn needs_capabilities(&self, tlv: &Tlv) -> bool {
+        let is_version =
+            |requirement: &Requirement| matches!(requirement, Requirement::MnvqcVersion { .. });
+        let may_change = tlv.access == Access::ReadWrite && self.detail == Detail::ForChange;
+        may_change
+            || tlv
+                .field
+                .iter()
+                .any(|field| field.requires.iter().any(is_version))
     }
 
     /// MNVQC: whether the TLV may be written, and its version.
@@ -306,27 +207,29 @@ impl<'a, 'b> Reader<'a, 'b> {
     }
 
     /// The default bytes of a ConnectX-3 TLV, put together from QUERY_DEF_PARAMS.
-    fn hcr_default(&mut self, tlv: &Tlv) -> Result<Result<Stored, Status>, CommandError> {
-        let of_card = tlv.scope == Scope::Card;
-        let global = if of_card { Some(self.global()?) } else { None };
-        let port = if of_card {
-            None
+    fn hcr_default(&mut self, tlv: &Tlv) -> Result<Answer<Stored>, CommandError> {
+        let dword: Box<dyn Fn(DefaultAt) -> Option<u32>> = if tlv.scope == Scope::Card {
+            match self.answers.global(self.session)? {
+                Ok(global) => Box::new(move |at| global.dword(at.dword)),
+                Err(status) => return Ok(Err(status)),
+            }
         } else {
-            Some(self.port_defaults()?)
+            match self.answers.port(self.session, self.port)? {
+                Ok(port) => Box::new(move |at| port.dword(at.dword)),
+                Err(status) => return Ok(Err(status)),
+            }
         };
-        if let Some(Err(status)) = global.as_ref().map(|answer| answer.as_ref().map(drop)) {
-            return Ok(Err(*status));
-        }
-        if let Some(Err(status)) = port.as_ref().map(|answer| answer.as_ref().map(drop)) {
-            return Ok(Err(*status));
-        }
-        let dword = |at: DefaultAt| match at.of {
-            DefaultOf::Card => global.as_ref()?.as_ref().ok()?.dword(at.dword),
-            DefaultOf::Port => port.as_ref()?.as_ref().ok()?.dword(at.dword),
+        let answer = if tlv.scope == Scope::Card {
+            DefaultOf::Card
+        } else {
+            DefaultOf::Port
         };
         let mut data = vec![0; usize::from(tlv.length_bytes)];
         for field in &tlv.field {
-            let value = field.default.and_then(|at| Some(at.bits.get(dword(at)?)));
+            let value = field
+                .default
+                .filter(|at| at.of == answer)
+                .and_then(|at| Some(at.bits.get(dword(at)?)));
             // A default that the TLV cannot hold is none to build on.
             if value.is_some_and(|value| field.put(&mut data, &FieldValue::Number(value)).is_none())
             {
@@ -348,7 +251,12 @@ impl<'a, 'b> Reader<'a, 'b> {
                 return Ok(availability);
             }
         }
-        Ok(Availability::Offered)
+        Ok(match &reading.next {
+            Err(status) if is_unknown_to_firmware(*status) => {
+                refused(&format!("{} ({})", reading.tlv.name, reading.key), *status)
+            }
+            _ => Availability::Offered,
+        })
     }
 
     fn meets(
@@ -369,21 +277,23 @@ impl<'a, 'b> Reader<'a, 'b> {
                 dword,
                 bit,
                 name,
-            } => match self.capability_tlv(*tlv_type)? {
-                Ok(Stored::Set(data)) if bit_of(&data, *dword, *bit) => Availability::Offered,
-                Ok(Stored::Set(_)) => Availability::Missing(format!("{name} is 0")),
+            } => match self.answers.capability_tlv(self.session, *tlv_type)? {
+                Ok(Stored::Set(data)) => {
+                    let word = dword_of(&data, *dword).unwrap_or(0);
+                    offered_by(Ok(*bit < 32 && word >> bit & 1 == 1), name)
+                }
                 Ok(Stored::NotSet) => {
                     Availability::Missing(format!("{name} is not known to the firmware"))
                 }
                 Err(status) => refused(name, status),
             },
             Requirement::DefParamsGlobal { dword, bit, name } => {
-                let global = self.global()?;
+                let global = self.answers.global(self.session)?;
                 let bit = global.map(|global| global.bit(*dword, *bit));
                 offered_by(bit, &format!("{name} in QUERY_DEF_PARAMS"))
             }
             Requirement::DefParamsPort { dword, bit, name } => {
-                let defaults = self.port_defaults()?;
+                let defaults = self.answers.port(self.session, self.port)?;
                 let bit = defaults.map(|defaults| defaults.bit(*dword, *bit));
                 offered_by(bit, &format!("{name} in QUERY_DEF_PARAMS of the port"))
             }
@@ -397,51 +307,45 @@ impl<'a, 'b> Reader<'a, 'b> {
                 } else {
                     *bit
                 };
-                let capabilities = self.device_capabilities()?;
-                let bit = capabilities.map(|capabilities| capabilities.bit(DevCap::NV_CONFIG, nth));
+                let device = self.answers.device(self.session)?;
+                let bit = device.map(|device| device.bit(DevCap::NV_CONFIG, nth));
                 offered_by(bit, &format!("{name} in QUERY_DEV_CAP"))
             }
         })
     }
 
-    fn global(&mut self) -> Result<Result<DefParamsGlobal, Status>, CommandError> {
-        if let Some(known) = &self.global {
-            return Ok(known.clone());
-        }
-        let answer = answered(self.session.query_def_params_global())?;
-        Ok(self.global.insert(answer).clone())
-    }
-
-    fn port_defaults(&mut self) -> Result<Result<DefParamsPort, Status>, CommandError> {
-        if let Some(known) = &self.defaults {
-            return Ok(known.clone());
-        }
-        let answer = answered(self.session.query_def_params_port(self.port))?;
-        Ok(self.defaults.insert(answer).clone())
-    }
-
-    fn device_capabilities(&mut self) -> Result<Result<DevCap, Status>, CommandError> {
-        if let Some(known) = &self.device {
-            return Ok(known.clone());
-        }
-        let answer = answered(self.session.query_dev_cap())?;
-        Ok(self.device.insert(answer).clone())
-    }
-
-    /// What the card answers for a capability TLV.
-    fn capability_tlv(&mut self, tlv_type: u32) -> Result<Result<Stored, Status>, CommandError> {
-        if let Some((_, known)) = self.capabilities.iter().find(|(key, _)| *key == tlv_type) {
-            return Ok(known.clone());
-        }
-        let key = TlvKey::Mnvda(TypeDword(tlv_type));
-        let answer = answered(tlv_store::read(self.session, key, Which::Next, 4))?;
-        self.capabilities.push((tlv_type, answer.clone()));
-        Ok(answer)
+    /// How high a number may go; `None` where the card does not say.
+    fn limit(&mut self, limit: &Limit) -> Result<Option<u32>, CommandError> {
+        Ok(match limit {
+            Limit::CapabilityTlv {
+                tlv_type,
+                dword,
+                bits,
+                valid_bit,
+                ..
+            } => match self.answers.capability_tlv(self.session, *tlv_type)? {
+                Ok(Stored::Set(data)) => {
+                    let counts = valid_bit.is_none_or(|bit| {
+                        dword_of(&data, 0).is_some_and(|word| word >> bit & 1 == 1)
+                    });
+                    dword_of(&data, *dword)
+                        .map(|word| bits.get(word))
+                        .filter(|_| counts)
+                }
+                _ => None,
+            },
+            Limit::DevCap { offset, bits, .. } => self
+                .answers
+                .device(self.session)?
+                .ok()
+                .and_then(|device| device.dword(*offset))
+                .map(|word| bits.get(word)),
+        })
     }
 }
 
 /// Whether a bit of an answer offers a setting.
-fn offered_by(bit: Result<bool, Status>, name: &str) -> Availability {
+fn offered_by(bit: Answer<bool>, name: &str) -> Availability {
     match bit {
         Ok(true) => Availability::Offered,
         Ok(false) => Availability::Missing(format!("{name} is 0")),
@@ -449,8 +353,6 @@ fn offered_by(bit: Result<bool, Status>, name: &str) -> Availability {
     }
 }
 
-/// A status by which a firmware says that it does not know what it was asked for
-/// is an answer; every other one leaves the question open.
 fn refused(name: &str, status: Status) -> Availability {
     if is_unknown_to_firmware(status) {
         Availability::Missing(format!("{name} is not known to the firmware ({status})"))
@@ -462,22 +364,7 @@ fn refused(name: &str, status: Status) -> Availability {
     }
 }
 
-fn is_unknown_to_firmware(status: Status) -> bool {
-    matches!(
-        status,
-        Status::BadOpcode
-            | Status::UnknownTlv
-            | Status::RegisterNotSupported
-            | Status::ClassNotSupported
-            | Status::MethodNotSupported
-            | Status::VersionNotSupported
-            | Status::ResourceNotAvailable
-            | Status::BadParameter
-    )
-}
-
-fn bit_of(data: &[u8], dword: usize, bit: u8) -> bool {
-    data.get(dword * 4..dword * 4 + 4)
-        .and_then(|bytes| Some(u32::from_be_bytes(bytes.try_into().ok()?)))
-        .is_some_and(|word| bit < 32 && word >> bit & 1 == 1)
+fn dword_of(data: &[u8], index: usize) -> Option<u32> {
+    let bytes = data.get(index * 4..index * 4 + 4)?;
+    Some(u32::from_be_bytes(bytes.try_into().ok()?))
 }

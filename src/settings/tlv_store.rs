@@ -62,6 +62,51 @@ impl fmt::Display for Stored {
     }
 }
 
+/// What a card holds, for messages: a secret is hidden.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Shown {
+    stored: Stored,
+    secret: bool,
+}
+
+impl Shown {
+    /// What is held, and whether it may be shown.
+    #[must_use]
+    pub fn new(stored: Stored, secret: bool) -> Self {
+        Self { stored, secret }
+    }
+
+    /// What is held.
+    #[must_use]
+    pub fn stored(&self) -> &Stored {
+        &self.stored
+    }
+}
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.stored {
+            Stored::Set(_) if self.secret => f.write_str("(hidden)"),
+            stored => stored.fmt(f),
+        }
+    }
+}
+
+impl fmt::Debug for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Version and writer of a stored TLV (ConnectX-4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TlvHeader {
+    /// Version of the TLV's layout.
+    pub version: u8,
+    /// Who wrote it.
+    pub writer_id: u8,
+}
+
 /// Reads a TLV.
 ///
 /// `length_bytes` is how much of it matters; the answer may be of another length.
@@ -97,10 +142,17 @@ pub(super) fn write(
     session: &mut Session<'_>,
     key: TlvKey,
     data: &[u8],
+    header: Option<TlvHeader>,
 ) -> Result<(), CommandError> {
     match key {
         TlvKey::Mnva(key) => session.set(&Mnva::store(key, data.to_vec())),
-        TlvKey::Mnvda(key) => session.set(&Mnvda::store(key, data.to_vec())),
+        TlvKey::Mnvda(key) => {
+            let tlv = Mnvda::store(key, data.to_vec());
+            session.set(&match header {
+                Some(header) => tlv.written_by(header.version, header.writer_id),
+                None => tlv,
+            })
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::command::register::Which;
 use crate::command::{CommandError, Session};
 
-use super::plan::TlvWrite;
+use super::change::TlvWrite;
 use super::tlv_store::{self, Stored};
 
 /// Reads what the card holds for the TLV now.
@@ -11,8 +11,16 @@ pub(super) fn holds_now(
     session: &mut Session<'_>,
     write: &TlvWrite,
 ) -> Result<Stored, CommandError> {
-    let length = u16::try_from(write.after.len()).unwrap_or(u16::MAX);
+    let length = u16::try_from(write.base.len()).unwrap_or(u16::MAX);
     tlv_store::read(session, write.key, Which::Next, length)
+}
+
+/// Does what is planned.
+pub(super) fn carry_out(session: &mut Session<'_>, write: &TlvWrite) -> Result<(), CommandError> {
+    match &write.after {
+        Stored::Set(data) => tlv_store::write(session, write.key, data, write.header),
+        Stored::NotSet => tlv_store::delete(session, write.key),
+    }
 }
 
 /// Puts back what was there before.
@@ -21,8 +29,8 @@ pub(super) fn holds_now(
 /// its default bytes: the same values, written down.
 pub(super) fn restore(session: &mut Session<'_>, write: &TlvWrite) -> Result<(), CommandError> {
     match &write.before {
-        Stored::Set(data) => tlv_store::write(session, write.key, data),
+        Stored::Set(data) => tlv_store::write(session, write.key, data, write.header),
         Stored::NotSet if tlv_store::can_delete(write.key) => tlv_store::delete(session, write.key),
-        Stored::NotSet => tlv_store::write(session, write.key, &write.base),
+        Stored::NotSet => tlv_store::write(session, write.key, &write.base, None),
     }
 }

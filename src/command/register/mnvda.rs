@@ -125,6 +125,8 @@ pub struct Mnvda {
     tlv_type: TypeDword,
     which: Which,
     length_bytes: u16,
+    version: u8,
+    writer_id: u8,
     data: Vec<u8>,
 }
 
@@ -136,6 +138,8 @@ impl Mnvda {
             tlv_type,
             which,
             length_bytes: wanted_bytes,
+            version: 0,
+            writer_id: WRITER_ID,
             data: Vec::new(),
         }
     }
@@ -147,8 +151,32 @@ impl Mnvda {
             tlv_type,
             which: Which::Next,
             length_bytes: u16::try_from(data.len()).unwrap_or(u16::MAX),
+            version: 0,
+            writer_id: WRITER_ID,
             data,
         }
+    }
+
+    /// The same TLV with another version and writer: for restoring it as it was.
+    ///
+    /// A card takes writer ids 6 to 0xb only and stores 5 for every other one.
+    #[must_use]
+    pub fn written_by(mut self, version: u8, writer_id: u8) -> Self {
+        self.version = version & 0xf;
+        self.writer_id = writer_id & 0x1f;
+        self
+    }
+
+    /// Version of the TLV's layout, as the card reports it.
+    #[must_use]
+    pub fn version(&self) -> u8 {
+        self.version
+    }
+
+    /// Who wrote it, as the card reports it.
+    #[must_use]
+    pub fn writer_id(&self) -> u8 {
+        self.writer_id
     }
 
     /// Length of the data as the card reports it, in bytes.
@@ -191,7 +219,8 @@ impl Register for Mnvda {
                 let mut written = self.header(
                     Dword0::new()
                         .with_length(bytes)
-                        .with_writer_id(WRITER_ID)
+                        .with_version(self.version)
+                        .with_writer_id(self.writer_id)
                         .with_over_en(true),
                 );
                 written.extend(dwords(&self.data));
@@ -223,6 +252,8 @@ impl Readable for Mnvda {
             tlv_type: TypeDword(header.tlv_type),
             which: Which::Next,
             length_bytes: length,
+            version: header.dword0.version(),
+            writer_id: header.dword0.writer_id(),
             data: rest.get(..there).unwrap_or_default().to_vec(),
         })
     }

@@ -278,7 +278,7 @@ fn list_of_a_virtual_card() {
                     "number": null,
                     "text": "refused: bad parameter"
                   },
-                  "missing": null
+                  "missing": "nv_vpi_link_type (0x01010012) is not known to the firmware (bad parameter)"
                 }
               ],
               "obstacles": []
@@ -680,7 +680,7 @@ fn show_of_a_virtual_card() {
                       "number": null,
                       "text": "refused: bad parameter"
                     },
-                    "missing": null
+                    "missing": "VPI_SETTINGS (0x0012/1) is not known to the firmware (bad parameter)"
                   }
                 ],
                 "obstacles": []

@@ -182,7 +182,7 @@ fn a_card_with_corrupt_settings_shows_what_it_still_says() {
         BOOT_OPTION_ROM_EN    True(1)   -        refused: configuration corrupt (0x22)  0x2021/1
         BOOT_LINKUP_TIMEOUT   0         -        refused: configuration corrupt (0x22)  0x2001/1
         IP_VER                IPv4(0)   -        refused: configuration corrupt (0x22)  0x2001/1
-        LINK_TYPE             ETH(2)    -        refused: bad parameter                 0x0012/1
+        not offered: LINK_TYPE (VPI_SETTINGS (0x0012/1) is not known to the firmware (bad parameter))
         to check: LEGACY_BOOT_PROTOCOL cannot be read, the card answered: configuration corrupt (0x22)
         in the way: FlexBoot 3.4.648 is too old: IPv6 came with 3.4.718; burn a newer ROM or firmware
     ");

@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::device::Selector;
 
 use super::commands::{
-    DisableArgs, DoctorArgs, EnableArgs, ListArgs, ShowArgs, SimArgs, SimExecArgs,
+    DisableArgs, DoctorArgs, EnableArgs, ListArgs, SettingsArgs, ShowArgs, SimArgs, SimExecArgs,
 };
 
 /// Switch Mellanox ConnectX-3/-4 cards to IPv6 network boot from the running system
@@ -93,6 +93,7 @@ pub(super) enum Command {
     Show(ShowArgs),
     EnableIpv6(EnableArgs),
     DisableIpv6(DisableArgs),
+    Settings(SettingsArgs),
     Doctor(DoctorArgs),
     Sim(SimArgs),
     #[command(name = "__sim-exec", hide = true)]

@@ -4,8 +4,11 @@ use crate::access::AccessError;
 use crate::command::{CommandError, Status};
 use crate::device::{Card, Host, JournalError, LockError, OpenError, SelectError};
 use crate::hwdb::HwdbError;
+use crate::hwdb::ValueError;
 use crate::pci::{FunctionError, Lockdown, ScanError};
-use crate::settings::{ApplyError, ApplyFailure, Holds, PlanError, Shown, Stored, TlvHolds};
+use crate::settings::{
+    ApplyError, ApplyFailure, Holds, NameError, PlanError, Shown, Stored, TlvHolds,
+};
 use crate::sim::SimError;
 
 use super::ExitCode;
@@ -261,6 +264,33 @@ fn function_hint(failure: Failure, error: &FunctionError, situation: &Situation<
     }
 }
 
+/// A name that means nothing.
+pub(super) fn name_failure(error: &NameError) -> Failure {
+    let failure = Failure::new(ExitCode::Usage, error);
+    match error {
+        NameError::NotOfAPort { setting, .. } => {
+            failure.hint(format!("leave the suffix out: {setting}"))
+        }
+        _ => failure.hint("`flexctl settings explain` lists all names with their meaning"),
+    }
+}
+
+/// A value that is none.
+pub(super) fn value_failure(error: &ValueError, may_be_file: bool) -> Failure {
+    let failure = Failure::new(ExitCode::Usage, error);
+    if may_be_file {
+        failure.hint(format!(
+            "`flexctl settings explain {}` says more; {}=@FILE takes the value from a file",
+            error.setting, error.setting
+        ))
+    } else {
+        failure.hint(format!(
+            "`flexctl settings explain {}` says more",
+            error.setting
+        ))
+    }
+}
+
 /// A plan that cannot be made.
 pub(super) fn plan_failure(error: &PlanError) -> Failure {
     match error {
@@ -279,6 +309,15 @@ pub(super) fn plan_failure(error: &PlanError) -> Failure {
                 _ => failure.hint("`flexctl show` tells what else can be read"),
             }
         }
+        PlanError::UnknownSetting { .. } | PlanError::Contradiction { .. } => {
+            Failure::new(ExitCode::Usage, error).hint("nothing was changed")
+        }
+        PlanError::IllegalValue { setting, .. } | PlanError::AboveLimit { setting, .. } => {
+            Failure::new(ExitCode::Refused, error)
+                .hint(format!("`flexctl settings explain {setting}` says more"))
+        }
+        PlanError::ReadOnly { setting, .. } => Failure::new(ExitCode::Refused, error)
+            .hint(format!("`flexctl settings explain {setting}` says where it comes from")),
         PlanError::NoDefaults { .. } => Failure::new(ExitCode::Refused, error).hint(
             "writing it without knowing the defaults could switch the option ROM off; set any boot setting \
              once in the Ctrl-B menu at boot, then try again",

@@ -4,19 +4,20 @@
 //! library says what it found, the command line says what to do next.
 
 mod args;
+mod change;
 mod commands;
 mod confirm;
 mod context;
 mod error;
 mod exit_code;
 mod failure_hints;
+mod ipv6_job;
 mod listing;
 mod output;
 mod report;
 mod run;
 mod semaphore_hints;
 mod signals;
-mod transaction;
 
 pub use exit_code::ExitCode;
 pub use run::run;

@@ -96,6 +96,7 @@ fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Show(args) => commands::show(args, &Context::new(global)?),
         Command::EnableIpv6(args) => commands::enable_ipv6(args, &Context::new(global)?),
         Command::DisableIpv6(args) => commands::disable_ipv6(args, &Context::new(global)?),
+        Command::Settings(args) => commands::settings(args, &Context::new(global)?),
         Command::Doctor(args) => commands::doctor(args, &Context::new(global)?),
     }?;
     Ok(code as u8)

@@ -45,6 +45,14 @@ pub fn pending(ports: &[PortSettings]) -> Vec<Pending> {
     waiting
 }
 
+impl SettingValue<'_> {
+    /// Whether the next value is not the current one.
+    #[must_use]
+    pub fn is_pending(&self) -> bool {
+        difference(self).is_some()
+    }
+}
+
 fn difference(setting: &SettingValue<'_>) -> Option<(String, String)> {
     let values = &setting.values;
     let current = match &values.current {

@@ -12,6 +12,8 @@ use super::{Plan, Value, ValueOf};
 pub enum Detail {
     /// What a change needs: next values, and defaults of what is not set.
     ForChange,
+    /// What a reset needs: next values and defaults.
+    ForReset,
     /// Default, current and next of everything.
     Everything,
 }

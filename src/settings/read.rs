@@ -128,6 +128,7 @@ impl PortReader<'_, '_> {
         };
         let key = TlvKey::of(interface, tlv, port);
         let everything = self.detail == Detail::Everything;
+        let defaults = everything || self.detail == Detail::ForReset;
         let (writable, version) = match key {
             TlvKey::Mnvda(tlv_type) if self.needs_capabilities(tlv) => {
                 self.query_capabilities(tlv_type)?
@@ -137,7 +138,7 @@ impl PortReader<'_, '_> {
         let next = self.value(key, Which::Next, tlv)?;
         let unset = next == Ok(Stored::NotSet);
         let offers = match interface {
-            FirmwareInterface::Icmd if everything => self.answers.offers(self.session)?,
+            FirmwareInterface::Icmd if defaults => self.answers.offers(self.session)?,
             _ => crate::command::register::Mnvgc::new(),
         };
         let known = next
@@ -145,10 +146,10 @@ impl PortReader<'_, '_> {
             .err()
             .is_none_or(|status| !is_unknown_to_firmware(*status));
         let default = match interface {
-            FirmwareInterface::ToolsHcr if unset || everything => Some(self.hcr_default(tlv)?),
+            FirmwareInterface::ToolsHcr if unset || defaults => Some(self.hcr_default(tlv)?),
             // An unset TLV needs its default, whether or not MNVGC promises one.
             FirmwareInterface::Icmd
-                if known && (unset || (everything && offers.default_supported())) =>
+                if known && (unset || (defaults && offers.default_supported())) =>
             {
                 Some(self.value(key, Which::Default, tlv)?)
             }
@@ -183,7 +184,7 @@ impl PortReader<'_, '_> {
     fn needs_capabilities(&self, tlv: &Tlv) -> bool {
         let is_version =
             |requirement: &Requirement| matches!(requirement, Requirement::MnvqcVersion { .. });
-        let may_change = tlv.access == Access::ReadWrite && self.detail == Detail::ForChange;
+        let may_change = tlv.access == Access::ReadWrite && self.detail != Detail::Everything;
         may_change
             || tlv
                 .field

@@ -81,16 +81,22 @@ fn list_of_a_virtual_card() {
                   "tlv": "0x03000221",
                   "default": {
                     "number": 1,
+                    "value": "1",
                     "text": "1"
                   },
                   "current": {
                     "number": null,
+                    "value": null,
                     "text": "-"
                   },
                   "next": {
                     "number": null,
+                    "value": null,
                     "text": "not set"
                   },
+                  "differs": false,
+                  "pending": false,
+                  "restart": "boot",
                   "missing": null
                 },
                 {
@@ -98,16 +104,22 @@ fn list_of_a_virtual_card() {
                   "tlv": "0x03000221",
                   "default": {
                     "number": 1,
+                    "value": "PXE",
                     "text": "PXE(1)"
                   },
                   "current": {
                     "number": null,
+                    "value": null,
                     "text": "-"
                   },
                   "next": {
                     "number": null,
+                    "value": null,
                     "text": "not set"
                   },
+                  "differs": false,
+                  "pending": false,
+                  "restart": "boot",
                   "missing": null
                 },
                 {
@@ -115,16 +127,22 @@ fn list_of_a_virtual_card() {
                   "tlv": "0x03000221",
                   "default": {
                     "number": 0,
+                    "value": "0",
                     "text": "0"
                   },
                   "current": {
                     "number": null,
+                    "value": null,
                     "text": "-"
                   },
                   "next": {
                     "number": null,
+                    "value": null,
                     "text": "not set"
                   },
+                  "differs": false,
+                  "pending": false,
+                  "restart": "boot",
                   "missing": null
                 },
                 {
@@ -132,16 +150,22 @@ fn list_of_a_virtual_card() {
                   "tlv": "0x03000221",
                   "default": {
                     "number": 0,
+                    "value": "False",
                     "text": "False(0)"
                   },
                   "current": {
                     "number": null,
+                    "value": null,
                     "text": "-"
                   },
                   "next": {
                     "number": null,
+                    "value": null,
                     "text": "not set"
                   },
+                  "differs": false,
+                  "pending": false,
+                  "restart": "boot",
                   "missing": null
                 },
                 {
@@ -149,16 +173,22 @@ fn list_of_a_virtual_card() {
                   "tlv": "0x03000221",
                   "default": {
                     "number": 1,
+                    "value": "True",
                     "text": "True(1)"
                   },
                   "current": {
                     "number": null,
+                    "value": null,
                     "text": "-"
                   },
                   "next": {
                     "number": null,
+                    "value": null,
                     "text": "not set"
                   },
+                  "differs": false,
+                  "pending": false,
+                  "restart": "boot",
                   "missing": null
                 },
                 {
@@ -166,16 +196,22 @@ fn list_of_a_virtual_card() {
                   "tlv": "0x03000221",
                   "default": {
                     "number": 0,
+                    "value": "False",
                     "text": "False(0)"
                   },
                   "current": {
                     "number": null,
+                    "value": null,
                     "text": "-"
                   },
                   "next": {
                     "number": null,
+                    "value": null,
                     "text": "not set"
                   },
+                  "differs": false,
+                  "pending": false,
+                  "restart": "boot",
                   "missing": null
                 },
                 {
@@ -183,16 +219,22 @@ fn list_of_a_virtual_card() {
                   "tlv": "0x03000195",
                   "default": {
                     "number": 20,
+                    "value": "20",
                     "text": "20"
                   },
                   "current": {
                     "number": null,
+                    "value": null,
                     "text": "-"
                   },
                   "next": {
                     "number": null,
+                    "value": null,
                     "text": "not set"
                   },
+                  "differs": false,
+                  "pending": false,
+                  "restart": "boot",
                   "missing": null
                 },
                 {
@@ -200,16 +242,22 @@ fn list_of_a_virtual_card() {
                   "tlv": "0x03000195",
                   "default": {
                     "number": 0,
+                    "value": "IPv4",
                     "text": "IPv4(0)"
                   },
                   "current": {
                     "number": null,
+                    "value": null,
                     "text": "-"
                   },
                   "next": {
                     "number": null,
+                    "value": null,
                     "text": "not set"
                   },
+                  "differs": false,
+                  "pending": false,
+                  "restart": "boot",
                   "missing": null
                 },
                 {
@@ -217,16 +265,22 @@ fn list_of_a_virtual_card() {
                   "tlv": "0x03000195",
                   "default": {
                     "number": 0,
+                    "value": "0",
                     "text": "0"
                   },
                   "current": {
                     "number": null,
+                    "value": null,
                     "text": "-"
                   },
                   "next": {
                     "number": null,
+                    "value": null,
                     "text": "not set"
                   },
+                  "differs": false,
+                  "pending": false,
+                  "restart": "boot",
                   "missing": null
                 },
                 {
@@ -234,16 +288,22 @@ fn list_of_a_virtual_card() {
                   "tlv": "0x07000080",
                   "default": {
                     "number": 1,
+                    "value": "True",
                     "text": "True(1)"
                   },
                   "current": {
                     "number": null,
+                    "value": null,
                     "text": "-"
                   },
                   "next": {
                     "number": null,
+                    "value": null,
                     "text": "not set"
                   },
+                  "differs": false,
+                  "pending": false,
+                  "restart": "firmware-reset",
                   "missing": null
                 },
                 {
@@ -251,16 +311,22 @@ fn list_of_a_virtual_card() {
                   "tlv": "0x07000080",
                   "default": {
                     "number": 1,
+                    "value": "True",
                     "text": "True(1)"
                   },
                   "current": {
                     "number": null,
+                    "value": null,
                     "text": "-"
                   },
                   "next": {
                     "number": null,
+                    "value": null,
                     "text": "not set"
                   },
+                  "differs": false,
+                  "pending": false,
+                  "restart": "firmware-reset",
                   "missing": null
                 },
                 {
@@ -268,16 +334,22 @@ fn list_of_a_virtual_card() {
                   "tlv": "0x01010012",
                   "default": {
                     "number": null,
+                    "value": null,
                     "text": "-"
                   },
                   "current": {
                     "number": null,
+                    "value": null,
                     "text": "-"
                   },
                   "next": {
                     "number": null,
+                    "value": null,
                     "text": "refused: bad parameter"
                   },
+                  "differs": false,
+                  "pending": false,
+                  "restart": "firmware-reset",
                   "missing": "nv_vpi_link_type (0x01010012) is not known to the firmware (bad parameter)"
                 }
               ],
@@ -517,16 +589,22 @@ fn show_of_a_virtual_card() {
                     "tlv": "0x2021/1",
                     "default": {
                       "number": 1,
+                      "value": "1",
                       "text": "1"
                     },
                     "current": {
                       "number": null,
+                      "value": null,
                       "text": "-"
                     },
                     "next": {
                       "number": 1,
+                      "value": "1",
                       "text": "1"
                     },
+                    "differs": false,
+                    "pending": false,
+                    "restart": "boot",
                     "missing": null
                   },
                   {
@@ -534,16 +612,22 @@ fn show_of_a_virtual_card() {
                     "tlv": "0x2021/1",
                     "default": {
                       "number": 0,
+                      "value": "0",
                       "text": "0"
                     },
                     "current": {
                       "number": null,
+                      "value": null,
                       "text": "-"
                     },
                     "next": {
                       "number": 0,
+                      "value": "0",
                       "text": "0"
                     },
+                    "differs": false,
+                    "pending": false,
+                    "restart": "boot",
                     "missing": null
                   },
                   {
@@ -551,16 +635,22 @@ fn show_of_a_virtual_card() {
                     "tlv": "0x2021/1",
                     "default": {
                       "number": 1,
+                      "value": "PXE",
                       "text": "PXE(1)"
                     },
                     "current": {
                       "number": null,
+                      "value": null,
                       "text": "-"
                     },
                     "next": {
                       "number": 1,
+                      "value": "PXE",
                       "text": "PXE(1)"
                     },
+                    "differs": false,
+                    "pending": false,
+                    "restart": "boot",
                     "missing": null
                   },
                   {
@@ -568,16 +658,22 @@ fn show_of_a_virtual_card() {
                     "tlv": "0x2021/1",
                     "default": {
                       "number": 0,
+                      "value": "0",
                       "text": "0"
                     },
                     "current": {
                       "number": null,
+                      "value": null,
                       "text": "-"
                     },
                     "next": {
                       "number": 0,
+                      "value": "0",
                       "text": "0"
                     },
+                    "differs": false,
+                    "pending": false,
+                    "restart": "boot",
                     "missing": null
                   },
                   {
@@ -585,16 +681,22 @@ fn show_of_a_virtual_card() {
                     "tlv": "0x2021/1",
                     "default": {
                       "number": 0,
+                      "value": "0",
                       "text": "0"
                     },
                     "current": {
                       "number": null,
+                      "value": null,
                       "text": "-"
                     },
                     "next": {
                       "number": 0,
+                      "value": "0",
                       "text": "0"
                     },
+                    "differs": false,
+                    "pending": false,
+                    "restart": "boot",
                     "missing": null
                   },
                   {
@@ -602,16 +704,22 @@ fn show_of_a_virtual_card() {
                     "tlv": "0x2021/1",
                     "default": {
                       "number": 0,
+                      "value": "False",
                       "text": "False(0)"
                     },
                     "current": {
                       "number": null,
+                      "value": null,
                       "text": "-"
                     },
                     "next": {
                       "number": 0,
+                      "value": "False",
                       "text": "False(0)"
                     },
+                    "differs": false,
+                    "pending": false,
+                    "restart": "boot",
                     "missing": null
                   },
                   {
@@ -619,16 +727,22 @@ fn show_of_a_virtual_card() {
                     "tlv": "0x2021/1",
                     "default": {
                       "number": 1,
+                      "value": "True",
                       "text": "True(1)"
                     },
                     "current": {
                       "number": null,
+                      "value": null,
                       "text": "-"
                     },
                     "next": {
                       "number": 1,
+                      "value": "True",
                       "text": "True(1)"
                     },
+                    "differs": false,
+                    "pending": false,
+                    "restart": "boot",
                     "missing": null
                   },
                   {
@@ -636,16 +750,22 @@ fn show_of_a_virtual_card() {
                     "tlv": "0x2001/1",
                     "default": {
                       "number": 0,
+                      "value": "0",
                       "text": "0"
                     },
                     "current": {
                       "number": null,
+                      "value": null,
                       "text": "-"
                     },
                     "next": {
                       "number": null,
+                      "value": null,
                       "text": "not set"
                     },
+                    "differs": false,
+                    "pending": false,
+                    "restart": "boot",
                     "missing": null
                   },
                   {
@@ -653,16 +773,22 @@ fn show_of_a_virtual_card() {
                     "tlv": "0x2001/1",
                     "default": {
                       "number": 0,
+                      "value": "IPv4",
                       "text": "IPv4(0)"
                     },
                     "current": {
                       "number": null,
+                      "value": null,
                       "text": "-"
                     },
                     "next": {
                       "number": null,
+                      "value": null,
                       "text": "not set"
                     },
+                    "differs": false,
+                    "pending": false,
+                    "restart": "boot",
                     "missing": null
                   },
                   {
@@ -670,16 +796,22 @@ fn show_of_a_virtual_card() {
                     "tlv": "0x0012/1",
                     "default": {
                       "number": 2,
+                      "value": "ETH",
                       "text": "ETH(2)"
                     },
                     "current": {
                       "number": null,
+                      "value": null,
                       "text": "-"
                     },
                     "next": {
                       "number": null,
+                      "value": null,
                       "text": "refused: bad parameter"
                     },
+                    "differs": false,
+                    "pending": false,
+                    "restart": "firmware-reset",
                     "missing": "VPI_SETTINGS (0x0012/1) is not known to the firmware (bad parameter)"
                   }
                 ],
@@ -747,6 +879,8 @@ fn enable_ipv6_that_changes_a_card() {
               "obstacles": []
             }
           ],
+          "restart": "boot",
+          "restart_how": "takes effect at the next boot",
           "rom": {
             "kind": "flexboot",
             "version": "3.6.102",
@@ -814,6 +948,7 @@ fn enable_ipv6_that_fails_on_one_of_two_cards() {
               ]
             }
           ],
+          "restart": "boot",
           "rom": {
             "kind": "flexboot",
             "version": "3.6.102",
@@ -865,6 +1000,8 @@ fn enable_ipv6_that_fails_on_one_of_two_cards() {
               ]
             }
           ],
+          "restart": "boot",
+          "restart_how": "takes effect at the next boot",
           "rom": {
             "kind": "flexboot",
             "version": "3.4.752",
@@ -943,6 +1080,7 @@ fn disable_ipv6() {
               "obstacles": []
             }
           ],
+          "restart": null,
           "rom": null,
           "unfinished": null,
           "backup": null,

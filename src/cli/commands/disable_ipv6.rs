@@ -6,10 +6,10 @@ use crate::settings::{IpMode, PxeBoot, Reserved};
 
 use super::super::ExitCode;
 use super::super::args::WriteArgs;
+use super::super::change::change_one_by_one;
 use super::super::context::Context;
 use super::super::error::Failure;
-use super::super::transaction::Wish;
-use super::enable_ipv6::change_cards;
+use super::super::ipv6_job::Ipv6Job;
 
 /// Make cards boot over IPv4 only, as they came
 ///
@@ -30,7 +30,7 @@ pub(in crate::cli) struct DisableArgs {
 }
 
 pub(in crate::cli) fn disable_ipv6(args: &DisableArgs, ctx: &Context) -> Result<ExitCode, Failure> {
-    let wish = Wish {
+    let job = Ipv6Job {
         mode: IpMode::Ipv4,
         port: args.port,
         pxe: PxeBoot::Keep,
@@ -39,7 +39,6 @@ pub(in crate::cli) fn disable_ipv6(args: &DisableArgs, ctx: &Context) -> Result<
         } else {
             Reserved::Refuse
         },
-        write: args.write,
     };
-    change_cards(ctx, "flexctl.disable-ipv6/1", wish)
+    change_one_by_one(ctx, "flexctl.disable-ipv6/1", &job, args.write)
 }

@@ -6,10 +6,10 @@ use crate::settings::{IpMode, PxeBoot, Reserved};
 
 use super::super::ExitCode;
 use super::super::args::WriteArgs;
+use super::super::change::change_one_by_one;
 use super::super::context::Context;
 use super::super::error::Failure;
-use super::super::report::ChangesReport;
-use super::super::transaction::{Wish, change_card, stop_requested};
+use super::super::ipv6_job::Ipv6Job;
 
 /// Make cards boot over IPv6
 ///
@@ -64,7 +64,7 @@ enum Mode {
 }
 
 pub(in crate::cli) fn enable_ipv6(args: &EnableArgs, ctx: &Context) -> Result<ExitCode, Failure> {
-    let wish = Wish {
+    let job = Ipv6Job {
         mode: match args.mode {
             Mode::Ipv4Ipv6 => IpMode::Ipv4Ipv6,
             Mode::Ipv6Ipv4 => IpMode::Ipv6Ipv4,
@@ -81,41 +81,6 @@ pub(in crate::cli) fn enable_ipv6(args: &EnableArgs, ctx: &Context) -> Result<Ex
         } else {
             Reserved::Refuse
         },
-        write: args.write,
     };
-    change_cards(ctx, "flexctl.enable-ipv6/1", wish)
-}
-
-/// Changes one card after the other and reports them together.
-pub(super) fn change_cards(
-    ctx: &Context,
-    schema: &'static str,
-    wish: Wish,
-) -> Result<ExitCode, Failure> {
-    let mut reports = Vec::new();
-    let mut codes = Vec::new();
-    let cards = ctx.chosen()?;
-    for (done, card) in cards.iter().enumerate() {
-        if stop_requested(ctx) {
-            ctx.output.warning(format_args!(
-                "stopped on request, {} of {} cards were not looked at",
-                cards.len() - done,
-                cards.len()
-            ));
-            codes.push(ExitCode::Failed);
-            break;
-        }
-        let (report, code) = change_card(ctx, card, wish);
-        reports.push(report);
-        codes.push(code);
-    }
-    if ctx.output.json {
-        ctx.output
-            .document(&ChangesReport {
-                schema,
-                cards: reports,
-            })
-            .map_err(|error| Failure::unwritten(&error))?;
-    }
-    Ok(ExitCode::of_all(&codes))
+    change_one_by_one(ctx, "flexctl.enable-ipv6/1", &job, args.write)
 }

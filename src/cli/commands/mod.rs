@@ -4,6 +4,7 @@ mod disable_ipv6;
 mod doctor;
 mod enable_ipv6;
 mod list;
+mod settings;
 mod show;
 mod sim;
 
@@ -11,5 +12,6 @@ pub(super) use disable_ipv6::{DisableArgs, disable_ipv6};
 pub(super) use doctor::{DoctorArgs, doctor};
 pub(super) use enable_ipv6::{EnableArgs, enable_ipv6};
 pub(super) use list::{ListArgs, list};
+pub(super) use settings::{SettingsArgs, settings};
 pub(super) use show::{ShowArgs, show};
 pub(super) use sim::{SimArgs, SimExecArgs, sim, sim_exec};

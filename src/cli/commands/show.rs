@@ -7,12 +7,12 @@ use crate::device::{Card, Journal};
 use crate::pci::BootMode;
 
 use super::super::ExitCode;
+use super::super::change::unfinished_report;
 use super::super::context::Context;
 use super::super::error::Failure;
 use super::super::listing::read_everything;
 use super::super::output::{BAD, CARE, DIM, TITLE, styled, table};
 use super::super::report::{CardReport, PortReport, UnfinishedReport};
-use super::super::transaction::unfinished_report;
 use super::list::{ipv6_state, opened};
 
 /// Show cards in full: identity, expansion ROM, settings, what stands in the way

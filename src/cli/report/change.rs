@@ -2,16 +2,17 @@
 
 use serde::Serialize;
 
-use crate::hwdb::Applies;
+use crate::device::Card;
+use crate::hwdb::{Applies, Risk};
 use crate::settings::{Base, Change};
 
 use super::super::error::FailureReport;
 use super::{ObstacleReport, RomReport};
 
-/// The document of `enable-ipv6` and `disable-ipv6`.
+/// The document of every command that changes settings.
 #[derive(Debug, Serialize)]
 pub(in crate::cli) struct ChangesReport {
-    /// `flexctl.enable-ipv6/1` or `flexctl.disable-ipv6/1`.
+    /// `flexctl.enable-ipv6/1`, `flexctl.settings-set/1`, ...
     pub(in crate::cli) schema: &'static str,
     /// One entry a card.
     pub(in crate::cli) cards: Vec<ChangeReport>,
@@ -42,8 +43,20 @@ pub(in crate::cli) struct ChangeReport {
     pub(in crate::cli) model: String,
     /// How it ended.
     pub(in crate::cli) outcome: Outcome,
+    /// Its settings that belong to the whole card, those that stay too.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::cli) settings: Vec<SettingChangeReport>,
     /// Its ports.
     pub(in crate::cli) ports: Vec<PortChangeReport>,
+    /// What else there is to say.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::cli) notes: Vec<String>,
+    /// The restart after which everything has taken effect; null when nothing
+    /// changes.
+    pub(in crate::cli) restart: Option<Applies>,
+    /// The same in words, once it is written.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) restart_how: Option<String>,
     /// The expansion ROM.
     pub(in crate::cli) rom: Option<RomReport>,
     /// What an earlier run left unfinished.
@@ -52,6 +65,26 @@ pub(in crate::cli) struct ChangeReport {
     pub(in crate::cli) backup: Option<String>,
     /// Why it failed.
     pub(in crate::cli) error: Option<FailureReport>,
+}
+
+impl ChangeReport {
+    /// A card of which nothing is known yet.
+    pub(in crate::cli) fn new(card: &Card) -> Self {
+        Self {
+            card: card.selector(),
+            model: card.model(),
+            outcome: Outcome::Failed,
+            settings: Vec::new(),
+            ports: Vec::new(),
+            notes: Vec::new(),
+            restart: None,
+            restart_how: None,
+            rom: None,
+            unfinished: None,
+            backup: None,
+            error: None,
+        }
+    }
 }
 
 /// A port's change.
@@ -84,10 +117,33 @@ pub(in crate::cli) struct SettingChangeReport {
     pub(in crate::cli) changes: bool,
     /// When it takes effect.
     pub(in crate::cli) applies: Applies,
+    /// Whether the card's default was wished for.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(in crate::cli) to_default: bool,
+    /// What a wrong value can break.
+    #[serde(skip_serializing_if = "is_none")]
+    pub(in crate::cli) risk: Risk,
+    /// What to know before changing it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) caution: Option<String>,
+    /// Why it has no effect with the other settings as they will be.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) without_effect: Option<String>,
+}
+
+// serde hands a reference to such functions.
+#[expect(clippy::trivially_copy_pass_by_ref)]
+fn is_false(flag: &bool) -> bool {
+    !flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref)]
+fn is_none(risk: &Risk) -> bool {
+    *risk == Risk::None
 }
 
 impl SettingChangeReport {
-    fn new(change: &Change) -> Self {
+    pub(in crate::cli) fn new(change: &Change) -> Self {
         Self {
             name: change.setting.clone(),
             from: change.from_text.clone(),
@@ -95,6 +151,10 @@ impl SettingChangeReport {
             to: change.to_text.clone(),
             changes: change.is_change(),
             applies: change.applies,
+            to_default: change.goal_is_default,
+            risk: change.risk,
+            caution: change.caution.clone(),
+            without_effect: change.without_effect.clone(),
         }
     }
 }

@@ -6,5 +6,10 @@ mod change;
 mod port;
 
 pub(super) use card::CardReport;
-pub(super) use change::{ChangeReport, ChangesReport, Outcome, PortChangeReport, UnfinishedReport};
-pub(super) use port::{ObstacleReport, PortReport, RomReport, interfaces};
+pub(super) use change::{
+    ChangeReport, ChangesReport, Outcome, PortChangeReport, SettingChangeReport, UnfinishedReport,
+};
+pub(super) use port::{
+    ObstacleReport, PendingReport, PortReport, RomReport, Secrets, SettingReport, differs,
+    interfaces, is_pending,
+};

@@ -3,8 +3,9 @@
 use serde::Serialize;
 
 use crate::device::Card;
+use crate::hwdb::Applies;
 use crate::settings::{
-    Availability, IpMode, Obstacle, PortSettings, RomFacts, SettingValue, Value,
+    Availability, IpMode, Obstacle, Pending, PortSettings, RomFacts, SettingValue, Value,
 };
 
 const IP_VER: &str = "IP_VER";
@@ -46,8 +47,64 @@ pub(in crate::cli) struct SettingReport {
     pub(in crate::cli) current: ValueReport,
     /// What the next boot will use.
     pub(in crate::cli) next: ValueReport,
+    /// Whether the next value is another than the card's default.
+    pub(in crate::cli) differs: bool,
+    /// Whether the next value waits for a restart.
+    pub(in crate::cli) pending: bool,
+    /// The restart that a new value needs.
+    pub(in crate::cli) restart: Applies,
     /// What is missing when the card does not offer it.
     pub(in crate::cli) missing: Option<String>,
+}
+
+/// Whether secrets are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::cli) enum Secrets {
+    /// No.
+    Hidden,
+    /// They were asked for by name.
+    Shown,
+}
+
+/// A setting that waits for a restart.
+#[derive(Clone, Debug, Serialize)]
+pub(in crate::cli) struct PendingReport {
+    /// The port, counted from 1; null for a setting of the whole card.
+    pub(in crate::cli) port: Option<u8>,
+    /// The setting.
+    pub(in crate::cli) name: String,
+    /// What the firmware uses now; null where the card does not say.
+    pub(in crate::cli) current: Option<String>,
+    /// What it will use.
+    pub(in crate::cli) next: String,
+    /// The restart that is enough.
+    pub(in crate::cli) restart: Applies,
+}
+
+impl PendingReport {
+    pub(in crate::cli) fn new(pending: &Pending) -> Self {
+        Self {
+            port: Some(pending.port).filter(|port| *port != 0),
+            name: pending.setting.clone(),
+            current: Some(pending.current.clone()),
+            next: pending.next.clone(),
+            restart: pending.restart,
+        }
+    }
+}
+
+/// Whether the next value is another than the card's default.
+pub(in crate::cli) fn differs(setting: &SettingValue<'_>) -> bool {
+    match (setting.values.next.value(), setting.values.default.value()) {
+        (Some(next), Some(default)) => next != default,
+        (Some(_), None) => setting.values.default == Value::NotSet,
+        _ => false,
+    }
+}
+
+/// Whether the next value waits for a restart.
+pub(in crate::cli) fn is_pending(setting: &SettingValue<'_>) -> bool {
+    setting.is_pending()
 }
 
 /// A value, or why there is none.
@@ -55,6 +112,9 @@ pub(in crate::cli) struct SettingReport {
 pub(in crate::cli) struct ValueReport {
     /// The number.
     pub(in crate::cli) number: Option<u32>,
+    /// The value as `settings set` takes it; null where there is none and for
+    /// secrets.
+    pub(in crate::cli) value: Option<String>,
     /// The value for people, or why there is none.
     pub(in crate::cli) text: String,
 }
@@ -159,7 +219,7 @@ impl PortReport {
             ip_mode_unavailable: missing.or(refused).or(unknown),
             settings: port
                 .settings()
-                .map(|setting| SettingReport::new(port, &setting))
+                .map(|setting| SettingReport::new(port, &setting, Secrets::Hidden))
                 .collect(),
             obstacles: obstacles.iter().map(ObstacleReport::new).collect(),
         }
@@ -167,10 +227,21 @@ impl PortReport {
 }
 
 impl SettingReport {
-    fn new(port: &PortSettings, setting: &SettingValue<'_>) -> Self {
+    pub(in crate::cli) fn new(
+        port: &PortSettings,
+        setting: &SettingValue<'_>,
+        secrets: Secrets,
+    ) -> Self {
+        let field = setting.field;
+        let shown = !field.secret || secrets == Secrets::Shown;
         let value = |value: &Value| ValueReport {
             number: value.number(),
+            value: value
+                .value()
+                .filter(|_| shown)
+                .map(|value| field.spell(value)),
             text: match value {
+                Value::Is(value) if shown && field.secret => format!("\"{}\"", field.spell(value)),
                 Value::Is(value) => setting.field.describe(value),
                 Value::NotSet => "not set".to_owned(),
                 Value::NotOffered => "-".to_owned(),
@@ -183,6 +254,9 @@ impl SettingReport {
             default: value(&setting.values.default),
             current: value(&setting.values.current),
             next: value(&setting.values.next),
+            differs: differs(setting),
+            pending: is_pending(setting),
+            restart: setting.reading.tlv.applies,
             missing: match port.availability(&setting.field.name) {
                 Availability::Offered => None,
                 other => Some(availability_text(&other)),

@@ -1,0 +1,103 @@
+//! Lock a card, read it, plan: everything before the first write.
+
+use crate::device::{Card, CardLock, CardReading, Journal, OpenCard, Unfinished};
+use crate::settings::{Plan, Wanted};
+
+use super::super::args::WriteArgs;
+use super::super::context::Context;
+use super::super::error::Failure;
+use super::super::failure_hints::{Situation, command_failure, open_failure};
+use super::super::report::{
+    ChangeReport, ObstacleReport, PortChangeReport, RomReport, SettingChangeReport, interfaces,
+};
+use super::{Job, Planned, unfinished_report};
+
+/// A card that is ready to be changed.
+pub(super) struct Prepared<'a> {
+    pub(super) card: &'a Card,
+    pub(super) kind: String,
+    pub(super) open: OpenCard,
+    pub(super) plan: Plan,
+    pub(super) journal: Journal,
+    pub(super) unfinished: Option<Unfinished>,
+    pub(super) settles_everything: bool,
+    _lock: Option<CardLock>,
+}
+
+/// Locks the card, reads it, plans, and reports what would be done. A dry run
+/// takes no lock.
+pub(super) fn prepare<'a>(
+    ctx: &Context,
+    card: &'a Card,
+    job: &dyn Job,
+    write: WriteArgs,
+    report: &mut ChangeReport,
+) -> Result<Prepared<'a>, Failure> {
+    let situation = Situation::of(&ctx.host, card);
+    let lock = if write.dry_run {
+        None
+    } else {
+        Some(CardLock::take(&ctx.folders, card, &ctx.lock_patience())?)
+    };
+    let mut open = OpenCard::open(card, &ctx.hwdb, &ctx.root, &ctx.shelf, &ctx.patience())
+        .map_err(|error| open_failure(&error, &situation))?;
+    for firmware in &open.firmwares {
+        ctx.output.detail(format_args!(
+            "{}: way in: {}",
+            firmware.address(),
+            firmware.gateway().name()
+        ));
+    }
+    let names = job.wanted_names();
+    let wanted = names
+        .as_ref()
+        .map_or_else(|| job.wanted(), |names| Wanted::Holding(names));
+    let reading = open
+        .read(job.detail(), wanted)
+        .map_err(|error| command_failure(&error, &situation))?;
+    let journal = Journal::of(&ctx.folders, card);
+    let unfinished = journal.unfinished()?;
+    report.unfinished = unfinished
+        .as_ref()
+        .map(|record| unfinished_report(record, &reading.ports));
+    let planned = job.plan(ctx, card, &open, &reading)?;
+    describe(card, &reading, &planned, report);
+    Ok(Prepared {
+        card,
+        kind: job.kind(),
+        open,
+        plan: planned.plan,
+        journal,
+        unfinished,
+        settles_everything: job.settles_everything(),
+        _lock: lock,
+    })
+}
+
+/// Puts the plan into the report.
+fn describe(card: &Card, reading: &CardReading, planned: &Planned, report: &mut ChangeReport) {
+    report.rom = RomReport::of(&planned.rom);
+    report.notes.clone_from(&planned.notes);
+    report.restart = planned.plan.restart();
+    report.settings = planned
+        .plan
+        .changes
+        .iter()
+        .filter(|change| change.port == 0)
+        .map(SettingChangeReport::new)
+        .collect();
+    report.ports = planned
+        .ports
+        .iter()
+        .filter_map(|(number, obstacles)| {
+            let port = reading.ports.iter().find(|port| port.port == *number)?;
+            Some(PortChangeReport::new(
+                port.port,
+                port.function.to_string(),
+                interfaces(card, port),
+                &planned.plan.changes,
+                obstacles.iter().map(ObstacleReport::new).collect(),
+            ))
+        })
+        .collect();
+}

@@ -201,7 +201,7 @@ pub(super) fn read_everything(ctx: &Context, card: &Card) -> Result<CardAnswer, 
     let mut open = OpenCard::open(card, &ctx.hwdb, &ctx.root, &ctx.shelf, &ctx.patience())
         .map_err(|error| open_failure(&error, &situation))?;
     let reading = open
-        .read(Detail::Everything, Wanted::Holding(&BOOT_PATH))
+        .read(Detail::Everything, Wanted::All)
         .map_err(|error| command_failure(&error, &situation))?;
     let rom = match OpenCard::first_function(card, &ctx.root, &ctx.shelf) {
         Ok(mut function) => read_rom_facts(function.as_mut()),

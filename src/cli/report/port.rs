@@ -5,7 +5,8 @@ use serde::Serialize;
 use crate::device::Card;
 use crate::hwdb::Applies;
 use crate::settings::{
-    Availability, IpMode, Obstacle, Pending, PortSettings, RomFacts, SettingValue, Value,
+    Availability, BOOT_PATH, IpMode, Obstacle, Pending, PortSettings, RomFacts, SettingValue,
+    Value, Wanted,
 };
 
 const IP_VER: &str = "IP_VER";
@@ -28,7 +29,7 @@ pub(in crate::cli) struct PortReport {
     pub(in crate::cli) ip_mode_offered: Option<bool>,
     /// Why the mode cannot be told or set, when it cannot.
     pub(in crate::cli) ip_mode_unavailable: Option<String>,
-    /// All boot settings that were read.
+    /// The settings of the TLVs that decide whether it boots over IPv6.
     pub(in crate::cli) settings: Vec<SettingReport>,
     /// What stands between it and a boot over IPv6.
     pub(in crate::cli) obstacles: Vec<ObstacleReport>,
@@ -219,6 +220,7 @@ impl PortReport {
             ip_mode_unavailable: missing.or(refused).or(unknown),
             settings: port
                 .settings()
+                .filter(|setting| Wanted::Holding(&BOOT_PATH).includes(&setting.reading.tlv))
                 .map(|setting| SettingReport::new(port, &setting, Secrets::Hidden))
                 .collect(),
             obstacles: obstacles.iter().map(ObstacleReport::new).collect(),

@@ -10,6 +10,7 @@ mod apply;
 mod boot_path;
 mod ip_version;
 mod plan;
+pub mod profile;
 mod read;
 mod tlv_store;
 mod transaction;

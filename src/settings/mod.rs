@@ -16,6 +16,7 @@ mod pending;
 mod plan;
 mod plan_error;
 mod port_settings;
+pub mod profile;
 mod read;
 mod tlv_store;
 mod transaction;

@@ -8,7 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::device::Selector;
 
 use super::commands::{
-    DisableArgs, DoctorArgs, EnableArgs, ListArgs, SettingsArgs, ShowArgs, SimArgs, SimExecArgs,
+    ApplyArgs, CheckArgs, DisableArgs, DoctorArgs, EnableArgs, ListArgs, PlanArgs, SettingsArgs,
+    ShowArgs, SimArgs, SimExecArgs,
 };
 
 /// Switch Mellanox ConnectX-3/-4 cards to IPv6 network boot from the running system
@@ -94,6 +95,9 @@ pub(super) enum Command {
     EnableIpv6(EnableArgs),
     DisableIpv6(DisableArgs),
     Settings(SettingsArgs),
+    Plan(PlanArgs),
+    Apply(ApplyArgs),
+    Check(CheckArgs),
     Doctor(DoctorArgs),
     Sim(SimArgs),
     #[command(name = "__sim-exec", hide = true)]
@@ -117,6 +121,17 @@ pub(super) struct WriteArgs {
     /// never asked for.
     #[arg(short, long)]
     pub(super) yes: bool,
+}
+
+impl WriteArgs {
+    /// The arguments of a command that only shows what it would do.
+    pub(super) fn dry_run(exit_code: bool) -> Self {
+        Self {
+            dry_run: true,
+            exit_code,
+            yes: false,
+        }
+    }
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

@@ -19,6 +19,8 @@ pub(super) struct Failure {
     pub(super) state: Vec<String>,
     /// What to do next.
     pub(super) hints: Vec<String>,
+    /// Whether the messages stand side by side, each an error of its own.
+    pub(super) several: bool,
 }
 
 /// The same for programs.
@@ -55,6 +57,7 @@ impl Failure {
             messages,
             state: Vec::new(),
             hints: Vec::new(),
+            several: false,
         }
     }
 
@@ -65,6 +68,7 @@ impl Failure {
             messages: vec![message.into()],
             state: Vec::new(),
             hints: Vec::new(),
+            several: false,
         }
     }
 
@@ -84,7 +88,11 @@ impl Failure {
     /// Prints it to stderr.
     pub(super) fn print(&self) {
         for (index, message) in self.messages.iter().enumerate() {
-            let label = if index == 0 { "error:" } else { "caused by:" };
+            let label = if index == 0 || self.several {
+                "error:"
+            } else {
+                "caused by:"
+            };
             Output::line(format_args!("{} {message}", styled(BAD, label)));
         }
         for state in &self.state {

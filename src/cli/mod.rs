@@ -14,6 +14,7 @@ mod failure_hints;
 mod ipv6_job;
 mod listing;
 mod output;
+mod profile_job;
 mod report;
 mod run;
 mod semaphore_hints;

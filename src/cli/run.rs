@@ -97,6 +97,9 @@ fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::EnableIpv6(args) => commands::enable_ipv6(args, &Context::new(global)?),
         Command::DisableIpv6(args) => commands::disable_ipv6(args, &Context::new(global)?),
         Command::Settings(args) => commands::settings(args, &Context::new(global)?),
+        Command::Plan(args) => commands::plan(args, &Context::new(global)?),
+        Command::Apply(args) => commands::apply(args, &Context::new(global)?),
+        Command::Check(args) => commands::check(args, &Context::new(global)?),
         Command::Doctor(args) => commands::doctor(args, &Context::new(global)?),
     }?;
     Ok(code as u8)

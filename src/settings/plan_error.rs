@@ -157,6 +157,24 @@ pub enum PlanError {
     },
 }
 
+impl PlanError {
+    /// The setting that it is about, where it is about one.
+    #[must_use]
+    pub fn setting(&self) -> Option<&str> {
+        match self {
+            Self::UnknownSetting { setting }
+            | Self::NotOffered { setting, .. }
+            | Self::CapabilityUnreadable { setting, .. }
+            | Self::ReadOnly { setting, .. }
+            | Self::IllegalValue { setting, .. }
+            | Self::AboveLimit { setting, .. }
+            | Self::Contradiction { setting, .. }
+            | Self::ReservedValue { setting, .. } => Some(setting),
+            _ => None,
+        }
+    }
+}
+
 fn at(function: &Option<Bdf>) -> String {
     function.map_or_else(String::new, |function| format!("{function}: "))
 }

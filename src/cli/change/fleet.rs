@@ -10,6 +10,7 @@ use super::super::ExitCode;
 use super::super::args::WriteArgs;
 use super::super::context::Context;
 use super::super::error::Failure;
+use super::super::output::{BAD, GOOD, styled};
 use super::super::report::{ChangeReport, ChangesReport, Outcome};
 use super::Job;
 use super::carry_out::{carry_out, leave};
@@ -19,6 +20,31 @@ use super::prepare::{Prepared, prepare};
 
 /// Most cards that are worked on at the same time.
 const WORKERS: usize = 16;
+
+/// What is to become of the plans.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::cli) enum Purpose {
+    /// They are carried out, as far as the arguments allow.
+    Change(WriteArgs),
+    /// They are shown.
+    Plan {
+        /// Whether a change is told by the exit code.
+        exit_code: bool,
+    },
+    /// The cards are compared with what is wanted.
+    Check,
+}
+
+impl Purpose {
+    /// The same as arguments of a command that writes.
+    fn write(self) -> WriteArgs {
+        match self {
+            Self::Change(write) => write,
+            Self::Plan { exit_code } => WriteArgs::dry_run(exit_code),
+            Self::Check => WriteArgs::dry_run(true),
+        }
+    }
+}
 
 /// A card on its way through the stations.
 struct Station<'a> {
@@ -43,8 +69,9 @@ pub(in crate::cli) fn change_together(
     ctx: &Context,
     schema: &'static str,
     jobs: Vec<(&Card, &dyn Job)>,
-    write: WriteArgs,
+    purpose: Purpose,
 ) -> Result<ExitCode, Failure> {
+    let write = purpose.write();
     let mut stations: Vec<Station<'_>> = jobs
         .into_iter()
         .map(|(card, job)| Station {
@@ -60,8 +87,8 @@ pub(in crate::cli) fn change_together(
         station.prepared = Some(prepared);
         Ok(())
     });
-    show_plans(ctx, &mut stations, failures)?;
-    let outcome = decide(ctx, &mut stations, write)?;
+    show_plans(ctx, &mut stations, failures, purpose)?;
+    let outcome = decide(ctx, &mut stations, purpose)?;
     if outcome == Decision::Write {
         let failures = on_all(&mut stations, |station| match &mut station.prepared {
             Some(prepared) if !prepared.plan.is_empty() => {
@@ -115,6 +142,7 @@ fn show_plans(
     ctx: &Context,
     stations: &mut [Station<'_>],
     failures: Vec<Option<Failure>>,
+    purpose: Purpose,
 ) -> Result<(), Failure> {
     for (station, failure) in stations.iter_mut().zip(failures) {
         if let Some(failure) = failure {
@@ -133,9 +161,16 @@ fn show_plans(
             .is_some_and(|prepared| prepared.plan.is_empty());
         if empty {
             station.report.outcome = Outcome::Unchanged;
-            say(ctx, &nothing_to_do())?;
+            let words = match purpose {
+                Purpose::Check => styled(GOOD, "as the profile says"),
+                _ => nothing_to_do(),
+            };
+            say(ctx, &words)?;
         } else {
             station.report.outcome = Outcome::Planned;
+            if matches!(purpose, Purpose::Check) {
+                say(ctx, &styled(BAD, "differs from the profile"))?;
+            }
         }
     }
     Ok(())
@@ -151,8 +186,9 @@ enum Decision {
 fn decide(
     ctx: &Context,
     stations: &mut [Station<'_>],
-    write: WriteArgs,
+    purpose: Purpose,
 ) -> Result<Decision, Failure> {
+    let write = purpose.write();
     for prepared in stations.iter().filter_map(|one| one.prepared.as_ref()) {
         if prepared.plan.is_empty() {
             leave(prepared, write.dry_run)?;
@@ -167,7 +203,9 @@ fn decide(
         return Ok(Decision::Leave);
     }
     if write.dry_run {
-        say(ctx, "dry run: nothing was written")?;
+        if matches!(purpose, Purpose::Change(_)) {
+            say(ctx, "dry run: nothing was written")?;
+        }
         if write.exit_code {
             let differs = |station: &mut Station<'_>| station.code = ExitCode::Differs;
             stations.iter_mut().filter(planned).for_each(differs);

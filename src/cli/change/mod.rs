@@ -13,7 +13,7 @@ mod plan_text;
 mod prepare;
 mod unfinished;
 
-pub(super) use fleet::change_together;
+pub(super) use fleet::{Purpose, change_together};
 pub(super) use job::{Job, Planned, chosen_ports};
 pub(super) use one_card::change_one_by_one;
 pub(super) use unfinished::unfinished_report;

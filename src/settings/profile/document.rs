@@ -99,6 +99,20 @@ impl Profile {
         })
     }
 
+    /// The file.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The names of all settings that it speaks of, each of every generation.
+    pub fn setting_names(&self) -> impl Iterator<Item = &str> {
+        self.sections
+            .iter()
+            .flat_map(|section| &section.wishes)
+            .flat_map(|wish| wish.names.iter().map(String::as_str))
+    }
+
     /// Reads a profile from its text.
     ///
     /// Checked are its form, every name, and every value as far as it can be

@@ -8,7 +8,7 @@ use crate::settings::{Assignment, Availability, Detail, Reserved, SettingName, W
 
 use super::super::super::ExitCode;
 use super::super::super::args::WriteArgs;
-use super::super::super::change::{Job, Planned, change_together, chosen_ports};
+use super::super::super::change::{Job, Planned, Purpose, change_together, chosen_ports};
 use super::super::super::context::Context;
 use super::super::super::error::Failure;
 use super::super::super::failure_hints::{name_failure, plan_failure};
@@ -61,7 +61,12 @@ pub(super) fn reset(args: &ResetArgs, ctx: &Context) -> Result<ExitCode, Failure
         }
     }
     let jobs = cards.iter().map(|card| (card, &job as &dyn Job)).collect();
-    change_together(ctx, "flexctl.settings-reset/1", jobs, args.write)
+    change_together(
+        ctx,
+        "flexctl.settings-reset/1",
+        jobs,
+        Purpose::Change(args.write),
+    )
 }
 
 impl Job for ResetJob {

@@ -11,7 +11,7 @@ use crate::settings::{Assignment, Reserved, SettingName, Wanted, plan};
 
 use super::super::super::ExitCode;
 use super::super::super::args::WriteArgs;
-use super::super::super::change::{Job, Planned, change_together, chosen_ports};
+use super::super::super::change::{Job, Planned, Purpose, change_together, chosen_ports};
 use super::super::super::context::Context;
 use super::super::super::error::Failure;
 use super::super::super::failure_hints::{name_failure, plan_failure, value_failure};
@@ -88,7 +88,12 @@ pub(super) fn set(args: &SetArgs, ctx: &Context) -> Result<ExitCode, Failure> {
         }
     }
     let jobs = cards.iter().map(|card| (card, &job as &dyn Job)).collect();
-    change_together(ctx, "flexctl.settings-set/1", jobs, args.write)
+    change_together(
+        ctx,
+        "flexctl.settings-set/1",
+        jobs,
+        Purpose::Change(args.write),
+    )
 }
 
 fn assignment(text: &str) -> Result<(SettingName, String), Failure> {

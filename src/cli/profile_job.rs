@@ -1,0 +1,182 @@
+//! A card as a profile wants it.
+
+use crate::device::{Card, CardReading, OpenCard};
+use crate::pci::Bdf;
+use crate::settings::profile::{CardFacts, Desired, PortFacts, Profile, ProfileError};
+use crate::settings::{Assignment, Detail, PlanError, Reserved, Wanted, pending, plan};
+
+use super::ExitCode;
+use super::change::{Job, Planned};
+use super::context::Context;
+use super::error::Failure;
+use super::failure_hints::plan_failure;
+use super::report::interfaces;
+
+/// A card as a profile wants it.
+pub(super) struct ProfileJob {
+    profile: Profile,
+    host: String,
+    reserved: Reserved,
+    detail: Detail,
+}
+
+impl ProfileJob {
+    pub(super) fn new(
+        profile: Profile,
+        host: Option<&str>,
+        reserved: Reserved,
+        detail: Detail,
+    ) -> Self {
+        let own_name = || {
+            rustix::system::uname()
+                .nodename()
+                .to_string_lossy()
+                .into_owned()
+        };
+        Self {
+            profile,
+            host: host.map_or_else(own_name, str::to_owned),
+            reserved,
+            detail,
+        }
+    }
+}
+
+impl Job for ProfileJob {
+    fn kind(&self) -> String {
+        "apply".to_owned()
+    }
+
+    fn wanted(&self) -> Wanted<'_> {
+        Wanted::All
+    }
+
+    fn wanted_names(&self) -> Option<Vec<&str>> {
+        Some(self.profile.setting_names().collect())
+    }
+
+    fn detail(&self) -> Detail {
+        self.detail
+    }
+
+    fn plan(
+        &self,
+        _ctx: &Context,
+        card: &Card,
+        open: &OpenCard,
+        reading: &CardReading,
+    ) -> Result<Planned, Failure> {
+        let facts = facts(card, open, reading, &self.host);
+        let desired = self
+            .profile
+            .resolve(&facts)
+            .map_err(|error| profile_failure(&error))?;
+        let wishes: Vec<Assignment> = desired
+            .entries
+            .iter()
+            .map(|entry| Assignment::set(entry.port, &entry.setting, entry.value.clone()))
+            .collect();
+        let plan = plan(&reading.ports, &wishes, self.reserved)
+            .map_err(|error| with_lines(plan_failure(&error), &error, &self.profile, &desired))?;
+        let mut notes: Vec<String> = desired.notes.iter().map(ToString::to_string).collect();
+        if desired.entries.is_empty() {
+            notes.push("the profile says nothing about this card".to_owned());
+        }
+        if self.detail == Detail::Everything {
+            notes.extend(waiting(reading, &desired));
+        }
+        let mut planned = Planned::new(plan, reading);
+        planned.notes = notes;
+        Ok(planned)
+    }
+}
+
+/// What a profile can ask of a card.
+fn facts<'a>(card: &Card, open: &'a OpenCard, reading: &CardReading, host: &str) -> CardFacts<'a> {
+    let identity = reading.identity.as_ref();
+    CardFacts {
+        model_name: open.device.name.clone(),
+        model_title: open.device.title.clone(),
+        device_id: open.device.pci_device,
+        psid: identity
+            .map(|identity| identity.psid.clone())
+            .filter(|psid| !psid.is_empty()),
+        part_number: reading.part_number.clone(),
+        serial: None,
+        addresses: card
+            .functions
+            .iter()
+            .map(|info| info.address)
+            .collect::<Vec<Bdf>>(),
+        host: host.to_owned(),
+        ports: reading
+            .ports
+            .iter()
+            .map(|port| PortFacts {
+                port: port.port,
+                function: port.function,
+                interfaces: interfaces(card, port),
+            })
+            .collect(),
+        settings: &open.settings,
+    }
+}
+
+/// What the profile wants and is stored already, but waits for a restart.
+fn waiting(reading: &CardReading, desired: &Desired) -> Vec<String> {
+    pending(&reading.ports)
+        .iter()
+        .filter(|one| {
+            desired
+                .entries
+                .iter()
+                .any(|entry| entry.port == one.port && entry.setting == one.setting)
+        })
+        .map(|one| {
+            let place = match one.port {
+                0 => String::new(),
+                port => format!("port {port}: "),
+            };
+            let restart = match one.restart {
+                crate::hwdb::Applies::Boot => "the next boot",
+                crate::hwdb::Applies::FirmwareReset => "a reset of the firmware",
+            };
+            format!(
+                "{place}{} is still {} until {restart}",
+                one.setting, one.current
+            )
+        })
+        .collect()
+}
+
+/// A profile that cannot be used: one message a finding.
+pub(super) fn profile_failure(error: &ProfileError) -> Failure {
+    let mut failure = Failure::new(ExitCode::InvalidInput, error);
+    let findings = error.findings();
+    if !findings.is_empty() {
+        failure.messages = findings.iter().map(ToString::to_string).collect();
+        failure.several = true;
+    }
+    failure.hint("nothing was changed; `flexctl settings explain NAME` says what a setting may be")
+}
+
+/// Names the lines of the profile that ask for what cannot be planned.
+fn with_lines(
+    mut failure: Failure,
+    error: &PlanError,
+    profile: &Profile,
+    desired: &Desired,
+) -> Failure {
+    let lines: Vec<usize> = desired
+        .entries
+        .iter()
+        .filter(|entry| error.setting() == Some(entry.setting.as_str()))
+        .map(|entry| entry.line)
+        .collect();
+    if let Some(line) = lines.first() {
+        failure
+            .messages
+            .push(format!("{}:{line} asks for it", profile.path().display()));
+    }
+    failure
+}

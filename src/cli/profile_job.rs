@@ -3,7 +3,7 @@
 use crate::device::{Card, CardReading, OpenCard};
 use crate::pci::Bdf;
 use crate::settings::profile::{CardFacts, Desired, PortFacts, Profile, ProfileError};
-use crate::settings::{Assignment, Detail, PlanError, Reserved, Wanted, pending, plan};
+use crate::settings::{Assignment, Detail, Plan, PlanError, Reserved, Wanted, pending, plan};
 
 use super::ExitCode;
 use super::change::{Job, Planned};
@@ -83,7 +83,7 @@ impl Job for ProfileJob {
             notes.push("the profile says nothing about this card".to_owned());
         }
         if self.detail == Detail::Everything {
-            notes.extend(waiting(reading, &desired));
+            notes.extend(waiting(reading, &plan));
         }
         let mut planned = Planned::new(plan, reading);
         planned.notes = notes;
@@ -123,14 +123,13 @@ fn facts<'a>(card: &Card, open: &'a OpenCard, reading: &CardReading, host: &str)
 }
 
 /// What the profile wants and is stored already, but waits for a restart.
-fn waiting(reading: &CardReading, desired: &Desired) -> Vec<String> {
+fn waiting(reading: &CardReading, plan: &Plan) -> Vec<String> {
     pending(&reading.ports)
         .iter()
         .filter(|one| {
-            desired
-                .entries
-                .iter()
-                .any(|entry| entry.port == one.port && entry.setting == one.setting)
+            plan.changes.iter().any(|change| {
+                !change.is_change() && change.port == one.port && change.setting == one.setting
+            })
         })
         .map(|one| {
             let place = match one.port {

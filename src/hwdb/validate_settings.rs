@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::validate::{Broken, rule};
 use super::{
     Access, DefaultOf, Field, FieldValue, FirmwareInterface, Place, Requirement, Scope,
-    SettingsFile, Tlv, Verified,
+    SettingsFile, TextPlace, Tlv, Verified,
 };
 
 pub(super) fn validate_settings(file: &SettingsFile) -> Result<(), Broken> {
@@ -33,6 +33,28 @@ pub(super) fn validate_settings(file: &SettingsFile) -> Result<(), Broken> {
     }
     file.settings()
         .try_for_each(|(_, field)| effective_with(file, field))
+}
+
+/// What a file includes is there, for the same interface, and includes nothing.
+pub(super) fn validate_included<'a>(
+    file: &SettingsFile,
+    name: &str,
+    part: Option<&'a SettingsFile>,
+) -> Result<&'a SettingsFile, Broken> {
+    let Some(part) = part else {
+        return Err(Broken::new("include", format!("there is no file `{name}`")));
+    };
+    rule(
+        part.interface == file.interface,
+        "include",
+        &format!("`{name}` is for another firmware interface"),
+    )?;
+    rule(
+        part.include.is_empty(),
+        "include",
+        &format!("`{name}` includes files itself"),
+    )?;
+    Ok(part)
 }
 
 /// A condition names a setting of the same file and legal values of it.
@@ -81,6 +103,7 @@ fn validate_tlv(file: &SettingsFile, tlv: &Tlv) -> Result<(), Broken> {
         name,
         "is unverified and may therefore only be read",
     )?;
+    rule(tlv.version < 16, name, "version is not a number of 4 bits")?;
     let mut taken: Vec<u8> = vec![0; usize::from(tlv.length_bytes)];
     for field in &tlv.field {
         validate_field(file, tlv, field, &mut taken)?;
@@ -96,6 +119,14 @@ fn validate_field(
 ) -> Result<(), Broken> {
     let name = &field.name;
     rule(!field.meaning.is_empty(), name, "has no meaning")?;
+    rule(
+        std::iter::once(name).chain(&field.aliases).all(|name| {
+            !name.to_ascii_uppercase().ends_with("_P1")
+                && !name.to_ascii_uppercase().ends_with("_P2")
+        }),
+        name,
+        "ends like mlxconfig's names of a port's settings",
+    )?;
     if let Place::Number { bits, .. } = field.place {
         rule(
             bits.0 < 32 && bits.0 >= bits.1,
@@ -171,17 +202,40 @@ fn occupy(tlv: &Tlv, field: &Field, taken: &mut [u8]) -> Result<(), Broken> {
     Ok(())
 }
 
+/// A text has no numbers' keys, and the legal ones fit in.
+fn texts(field: &Field, place: &TextPlace) -> Result<(), Broken> {
+    let name = &field.name;
+    rule(
+        field.values.is_empty() && field.range.is_none() && field.limit.is_none(),
+        name,
+        "values, range and limit are for numbers",
+    )?;
+    rule(
+        field.default.is_none() && field.unit.is_none(),
+        name,
+        "default and unit are for numbers",
+    )?;
+    rule(
+        place.shortest <= place.longest() && (1..=place.length).contains(&place.longest()),
+        name,
+        "needs shortest <= longest <= length",
+    )?;
+    let legal = |text: &String| !text.is_empty() && field.is_legal(&FieldValue::Text(text.clone()));
+    rule(
+        field.texts.iter().all(legal),
+        name,
+        "one of its texts has the wrong format or does not fit",
+    )
+}
+
 /// Values and ranges are for numbers and fit in.
 fn numbers(field: &Field) -> Result<(), Broken> {
     let name = &field.name;
-    let Place::Number { bits, .. } = field.place else {
-        rule(
-            field.values.is_empty() && field.range.is_none() && field.limit.is_none(),
-            name,
-            "values, range and limit are for numbers",
-        )?;
-        return Ok(());
+    let bits = match &field.place {
+        Place::Number { bits, .. } => *bits,
+        Place::Text(place) => return texts(field, place),
     };
+    rule(field.texts.is_empty(), name, "texts are for texts")?;
     for value in &field.values {
         rule(
             bits.fits(value.value),

@@ -29,14 +29,38 @@ const DEVICES: [(&str, &str); 4] = [
     ),
 ];
 
-const SETTINGS: [(&str, &str); 2] = [
+const SETTINGS: [(&str, &str); 8] = [
     (
         "connectx-3.toml",
         include_str!("../../hwdb/settings/connectx-3.toml"),
     ),
     (
+        "connectx-3-iscsi.toml",
+        include_str!("../../hwdb/settings/connectx-3-iscsi.toml"),
+    ),
+    (
+        "connectx-3-rom.toml",
+        include_str!("../../hwdb/settings/connectx-3-rom.toml"),
+    ),
+    (
         "connectx-4.toml",
         include_str!("../../hwdb/settings/connectx-4.toml"),
+    ),
+    (
+        "connectx-4-debug.toml",
+        include_str!("../../hwdb/settings/connectx-4-debug.toml"),
+    ),
+    (
+        "connectx-4-iscsi.toml",
+        include_str!("../../hwdb/settings/connectx-4-iscsi.toml"),
+    ),
+    (
+        "connectx-4-pci.toml",
+        include_str!("../../hwdb/settings/connectx-4-pci.toml"),
+    ),
+    (
+        "connectx-4-rom-cap.toml",
+        include_str!("../../hwdb/settings/connectx-4-rom-cap.toml"),
     ),
 ];
 

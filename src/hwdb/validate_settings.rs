@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::validate::{Broken, rule};
 use super::{
-    Access, DefaultOf, Field, FieldValue, FirmwareInterface, Place, Requirement, Scope,
-    SettingsFile, TextPlace, Tlv, Verified,
+    Access, BitField, DefaultOf, Field, FieldValue, FirmwareInterface, Limit, Place, Requirement,
+    Scope, SettingsFile, TextPlace, Tlv, Verified,
 };
 
 pub(super) fn validate_settings(file: &SettingsFile) -> Result<(), Broken> {
@@ -129,7 +129,7 @@ fn validate_field(
     )?;
     if let Place::Number { bits, .. } = field.place {
         rule(
-            bits.0 < 32 && bits.0 >= bits.1,
+            is_bit_field(bits),
             name,
             "bits is not [high, low] of a dword",
         )?;
@@ -148,6 +148,13 @@ fn validate_field(
         field.default.is_none() || file.interface == FirmwareInterface::ToolsHcr,
         name,
         "default is for the tools HCR",
+    )?;
+    rule(
+        field
+            .default
+            .is_none_or(|default| is_bit_field(default.bits)),
+        name,
+        "bits of its default is not [high, low] of a dword",
     )?;
     rule(
         field
@@ -171,7 +178,25 @@ fn validate_field(
         field.requires.iter().all(fits_interface),
         name,
         "requires something of another firmware interface",
+    )?;
+    let limit_fits = match &field.limit {
+        None => true,
+        Some(Limit::CapabilityTlv { bits, .. }) => {
+            is_bit_field(*bits) && file.interface == FirmwareInterface::Icmd
+        }
+        Some(Limit::DevCap { bits, .. }) => {
+            is_bit_field(*bits) && file.interface == FirmwareInterface::ToolsHcr
+        }
+    };
+    rule(
+        limit_fits,
+        name,
+        "limit is of another firmware interface or has bits that are not [high, low]",
     )
+}
+
+fn is_bit_field(bits: BitField) -> bool {
+    bits.0 < 32 && bits.0 >= bits.1
 }
 
 /// No field outside of its TLV, no bit in two fields.

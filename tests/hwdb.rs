@@ -148,6 +148,25 @@ fn a_broken_rule_of_a_field_is_named() {
             "its text is outside of made_up",
         ),
         (
+            text(
+                "{ offset = 0, length = 9223372036854775807, format = \"text\" }",
+                "",
+            ),
+            "its text is outside of made_up",
+        ),
+        (
+            tlv_with(&field(
+                "A",
+                "dword = 9223372036854775807\nbits = [0, 0]",
+                "",
+            )),
+            "is outside of made_up",
+        ),
+        (
+            number("valid = { dword = 9223372036854775807, bit = 0, name = \"v\" }"),
+            "valid is outside of its TLV",
+        ),
+        (
             text("{ offset = 0, length = 8, format = \"poem\" }", ""),
             "poem",
         ),

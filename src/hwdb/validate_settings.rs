@@ -140,7 +140,7 @@ fn validate_field(
         field
             .valid
             .as_ref()
-            .is_none_or(|valid| valid.bit < 32 && (valid.dword + 1) * 4 <= taken.len()),
+            .is_none_or(|valid| valid.bit < 32 && valid.dword < taken.len() / 4),
         name,
         "valid is outside of its TLV",
     )?;
@@ -204,9 +204,13 @@ fn occupy(tlv: &Tlv, field: &Field, taken: &mut [u8]) -> Result<(), Broken> {
     let (at, own) = match &field.place {
         Place::Number { dword, bits } => {
             let word = bits.put(0, bits.mask()).unwrap_or(0);
-            (dword * 4, word.to_be_bytes().to_vec())
+            (dword.saturating_mul(4), word.to_be_bytes().to_vec())
         }
-        Place::Text(text) => (text.offset, vec![0xff; text.length]),
+        // One byte more than fits is enough to be refused.
+        Place::Text(text) => (
+            text.offset,
+            vec![0xff; text.length.min(taken.len().saturating_add(1))],
+        ),
     };
     let Some(room) = at
         .checked_add(own.len())

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
 
+use flexctl::hwdb::{Field, FieldValue, Hwdb, Place, Scope, Tlv, TlvClass};
 use flexctl::sim::fuse::{Guard, RunOptions, run};
 use flexctl::sim::{Card, Shelf};
 
@@ -236,4 +237,73 @@ fn the_slower_ways_into_a_connectx3_work_as_well() {
     let (code, said) = mstconfig(&card("connectx-3-pro"), 0, "query IP_VER_P1 BOOT_VLAN_P2");
     assert_eq!(code, 0, "{said}");
     expect(&said, &[("IP_VER_P1", "IPv4(0)"), ("BOOT_VLAN_P2", "1")]);
+}
+
+/// mstconfig's name of a setting of port 1 or the card, and where the card holds it.
+fn instance(tlv: &Tlv, field: &Field) -> (String, u32, u8) {
+    let of_port = tlv.scope == Scope::Port;
+    let name = format!("{}{}", field.name, if of_port { "_P1" } else { "" });
+    match tlv.class {
+        None => (name, tlv.tlv_type, u8::from(of_port)),
+        Some(TlvClass::Global) => (name, tlv.tlv_type, 0),
+        Some(TlvClass::Port) => (name, 0x0101_0000 | tlv.tlv_type, 0),
+        Some(TlvClass::Host) => (name, 0x0300_0000 | tlv.tlv_type, 0),
+        Some(TlvClass::Pci) => (name, 0x0700_0000 | tlv.tlv_type, 0),
+    }
+}
+
+/// A legal value that is not 0 where another one is legal.
+fn some_value(field: &Field) -> u32 {
+    match (&field.place, field.values.last()) {
+        (_, Some(named)) => named.value,
+        // mstconfig knows how high it may go; 2 is never too high.
+        (Place::Number { .. }, None) if field.limit.is_some() => 2,
+        (Place::Number { bits, .. }, None) => bits.mask() - 1,
+        (Place::Text(_), None) => panic!("mstconfig knows no texts"),
+    }
+}
+
+/// Whatever name mstconfig sets lands in the bits that the data files name, and
+/// its valid bit along with it.
+#[test]
+fn every_setting_lands_where_the_data_files_have_it() {
+    if ring::skipped("mstconfig", &ring::MSTCONFIG) {
+        return;
+    }
+    let hwdb = Hwdb::builtin().unwrap();
+    for (profile, device, least) in [
+        ("connectx-3-everything", 0x1003, 19),
+        ("connectx-4-everything", 0x1013, 70),
+    ] {
+        let card = card(profile);
+        let file = hwdb.settings(hwdb.device(device).unwrap());
+        let known: Vec<(&Tlv, &Field)> = file
+            .settings()
+            .filter(|(_, field)| !field.ours && !field.name.starts_with("ROM_"))
+            .collect();
+        assert!(known.len() >= least, "{profile}: {}", known.len());
+        // mstconfig does not know a setting before the one that it depends on is on.
+        let conditions: Vec<&str> = known
+            .iter()
+            .filter_map(|(_, field)| Some(field.effective_with.as_ref()?.setting.as_str()))
+            .collect();
+        for first in [true, false] {
+            let assignments: Vec<String> = known
+                .iter()
+                .filter(|(_, field)| conditions.contains(&field.name.as_str()) == first)
+                .map(|(tlv, field)| format!("{}={}", instance(tlv, field).0, some_value(field)))
+                .collect();
+            let set = format!("-y set {}", assignments.join(" "));
+            let (code, said) = mstconfig(&card, 0, &set);
+            assert_eq!(code, 0, "{set}: {said}");
+        }
+        for (tlv, field) in known {
+            let (name, kind, modifier) = instance(tlv, field);
+            let stored = card.tlv(0, kind, modifier).unwrap_or_default();
+            assert_eq!(stored.len(), usize::from(tlv.length_bytes), "{name}");
+            let expected = FieldValue::Number(some_value(field));
+            assert_eq!(field.get(&stored), Some(expected), "{name}: {stored:02x?}");
+            assert!(field.is_valid(&stored), "{name}: {stored:02x?}");
+        }
+    }
 }

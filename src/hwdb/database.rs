@@ -7,7 +7,7 @@ use std::{fs, io};
 use serde::de::DeserializeOwned;
 
 use super::validate::validate_device;
-use super::validate_settings::validate_settings;
+use super::validate_settings::{validate_included, validate_settings};
 use super::{Device, SettingsFile};
 
 const DEVICES: [(&str, &str); 4] = [
@@ -29,14 +29,38 @@ const DEVICES: [(&str, &str); 4] = [
     ),
 ];
 
-const SETTINGS: [(&str, &str); 2] = [
+const SETTINGS: [(&str, &str); 8] = [
     (
         "connectx-3.toml",
         include_str!("../../hwdb/settings/connectx-3.toml"),
     ),
     (
+        "connectx-3-iscsi.toml",
+        include_str!("../../hwdb/settings/connectx-3-iscsi.toml"),
+    ),
+    (
+        "connectx-3-rom.toml",
+        include_str!("../../hwdb/settings/connectx-3-rom.toml"),
+    ),
+    (
         "connectx-4.toml",
         include_str!("../../hwdb/settings/connectx-4.toml"),
+    ),
+    (
+        "connectx-4-debug.toml",
+        include_str!("../../hwdb/settings/connectx-4-debug.toml"),
+    ),
+    (
+        "connectx-4-iscsi.toml",
+        include_str!("../../hwdb/settings/connectx-4-iscsi.toml"),
+    ),
+    (
+        "connectx-4-pci.toml",
+        include_str!("../../hwdb/settings/connectx-4-pci.toml"),
+    ),
+    (
+        "connectx-4-rom-cap.toml",
+        include_str!("../../hwdb/settings/connectx-4-rom-cap.toml"),
     ),
 ];
 
@@ -112,12 +136,7 @@ impl Hwdb {
     }
 
     fn from_texts(devices: Texts, settings: Texts) -> Result<Self, HwdbError> {
-        let mut files = BTreeMap::new();
-        for (name, (path, text)) in settings {
-            let file: SettingsFile = parse(&path, &text)?;
-            validate_settings(&file).map_err(|broken| broken.in_file(&path))?;
-            files.insert(name.trim_end_matches(".toml").to_owned(), file);
-        }
+        let files = settings_files(settings)?;
         let mut all: Vec<Device> = Vec::new();
         for (path, text) in devices.into_values() {
             let device: Device = parse(&path, &text)?;
@@ -169,6 +188,31 @@ impl Hwdb {
         // validate_device has checked that the file is there.
         &self.settings[&device.settings]
     }
+}
+
+/// The settings files by name, each with what it includes.
+fn settings_files(texts: Texts) -> Result<BTreeMap<String, SettingsFile>, HwdbError> {
+    let mut parts = BTreeMap::new();
+    for (name, (path, text)) in texts {
+        let file: SettingsFile = parse(&path, &text)?;
+        validate_settings(&file).map_err(|broken| broken.in_file(&path))?;
+        parts.insert(name.trim_end_matches(".toml").to_owned(), (path, file));
+    }
+    let mut whole = BTreeMap::new();
+    for (name, (path, file)) in &parts {
+        let mut file = file.clone();
+        for included in file.include.clone() {
+            let part = parts.get(&included).map(|(_, part)| part);
+            let part =
+                validate_included(&file, &included, part).map_err(|broken| broken.in_file(path))?;
+            file.tlv.extend(part.tlv.iter().cloned());
+        }
+        if !file.include.is_empty() {
+            validate_settings(&file).map_err(|broken| broken.in_file(path))?;
+        }
+        whole.insert(name.clone(), file);
+    }
+    Ok(whole)
 }
 
 /// File name to (path for messages, text).

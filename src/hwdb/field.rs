@@ -22,6 +22,8 @@ pub struct Field {
     pub unit: Option<String>,
     /// The legal values by name. Without any, every number in `range` is legal.
     pub values: Vec<NamedValue>,
+    /// The legal texts. Without any, every text of its format is legal.
+    pub texts: Vec<String>,
     /// The legal numbers, both ends inside, where not all that fit are.
     pub range: Option<NumberRange>,
     /// Where the card says how high the number may go.
@@ -58,6 +60,8 @@ struct Record {
     unit: Option<String>,
     #[serde(default)]
     values: Vec<NamedValue>,
+    #[serde(default)]
+    texts: Vec<String>,
     #[serde(default)]
     boolean: bool,
     range: Option<NumberRange>,
@@ -104,6 +108,7 @@ impl TryFrom<Record> for Field {
             meaning: record.meaning,
             unit: record.unit,
             values,
+            texts: record.texts,
             range: record.range,
             limit: record.limit,
             default: record.default,
@@ -141,6 +146,21 @@ pub struct TextPlace {
     pub length: usize,
     /// What may stand there.
     pub format: TextFormat,
+    /// The fewest characters of a text that is not empty.
+    #[serde(default)]
+    pub shortest: usize,
+    /// The most characters, where the readers of the TLV do not take all bytes:
+    /// some of them need a zero at the end.
+    #[serde(default)]
+    longest: Option<usize>,
+}
+
+impl TextPlace {
+    /// The most characters that may stand there.
+    #[must_use]
+    pub fn longest(&self) -> usize {
+        self.longest.unwrap_or(self.length)
+    }
 }
 
 /// What may stand in a text field.
@@ -155,6 +175,8 @@ pub enum TextFormat {
     Ip,
     /// A decimal number as text, 1 to 65535: a port.
     Port,
+    /// A decimal number of at most 64 bits as text.
+    Decimal,
     /// Bytes, written as hexadecimal digits.
     Hex,
 }

@@ -107,7 +107,7 @@ impl Field {
             Place::Text(place) if place.format == TextFormat::Hex => {
                 parse_hex(text).map(FieldValue::Bytes)
             }
-            Place::Text(_) => Some(FieldValue::Text(text.to_owned())),
+            Place::Text(_) => Some(FieldValue::Text(self.spelled(text).to_owned())),
         };
         value
             .filter(|value| self.is_legal(value))
@@ -119,6 +119,14 @@ impl Field {
             .iter()
             .find(|named| named.name.eq_ignore_ascii_case(text))
             .map(|named| named.value)
+    }
+
+    /// A legal text as the card spells it, where the texts are counted.
+    fn spelled<'a>(&'a self, text: &'a str) -> &'a str {
+        self.texts
+            .iter()
+            .find(|known| known.eq_ignore_ascii_case(text))
+            .map_or(text, String::as_str)
     }
 
     /// Whether the source defines this value.
@@ -133,9 +141,11 @@ impl Field {
                     && (self.values.is_empty() || self.value_name(*number).is_some())
             }
             (Place::Text(place), FieldValue::Text(text)) => {
-                text.len() <= place.length
+                let fits = (place.shortest..=place.longest()).contains(&text.len())
                     && text.bytes().all(is_printable)
-                    && (text.is_empty() || has_format(text, place.format))
+                    && has_format(text, place.format)
+                    && (self.texts.is_empty() || self.texts.contains(text));
+                fits || text.is_empty()
             }
             (Place::Text(place), FieldValue::Bytes(bytes)) => {
                 place.format == TextFormat::Hex && bytes.len() <= place.length
@@ -203,9 +213,16 @@ impl Field {
                 let unit = self.unit.as_ref().map(|unit| format!(" {unit}"));
                 format!("{min} to {max}{}", unit.unwrap_or_default())
             }
+            Place::Text(_) if !self.texts.is_empty() => {
+                format!("{}, or nothing", self.texts.join(", "))
+            }
             Place::Text(place) => {
-                let length = place.length;
+                let length = place.longest();
                 match place.format {
+                    TextFormat::Text if place.shortest > 0 => format!(
+                        "printable ASCII, {} to {length} characters, or nothing",
+                        place.shortest
+                    ),
                     TextFormat::Text => format!("printable ASCII, at most {length} characters"),
                     TextFormat::Ipv4 => "an IPv4 address, or nothing".to_owned(),
                     TextFormat::Ip => {
@@ -214,6 +231,9 @@ impl Field {
                         )
                     }
                     TextFormat::Port => "a port from 1 to 65535, or nothing".to_owned(),
+                    TextFormat::Decimal => {
+                        format!("a decimal number of at most {length} digits, or nothing")
+                    }
                     TextFormat::Hex => format!("at most {length} bytes as hexadecimal digits"),
                 }
             }
@@ -227,6 +247,9 @@ fn has_format(text: &str, format: TextFormat) -> bool {
         TextFormat::Ipv4 => text.parse::<Ipv4Addr>().is_ok(),
         TextFormat::Ip => text.parse::<IpAddr>().is_ok(),
         TextFormat::Port => text.parse::<u16>().is_ok_and(|port| port != 0),
+        TextFormat::Decimal => {
+            text.bytes().all(|byte| byte.is_ascii_digit()) && text.parse::<u64>().is_ok()
+        }
         TextFormat::Hex => false,
     }
 }

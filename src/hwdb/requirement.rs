@@ -81,9 +81,31 @@ pub enum Limit {
         offset: usize,
         /// Bits of the dword.
         bits: BitField,
+        /// What the field counts along that the setting does not.
+        #[serde(default)]
+        minus: u32,
+        /// What 0 stands for, if for another number.
+        #[serde(default)]
+        zero_means: u32,
         /// Name of the field in the source.
         name: String,
     },
+}
+
+impl Limit {
+    /// The highest number allowed, given what the card's field says.
+    #[must_use]
+    pub fn highest(&self, said: u32) -> u32 {
+        match self {
+            Self::CapabilityTlv { .. } => said,
+            Self::DevCap {
+                minus, zero_means, ..
+            } => {
+                let counted = if said == 0 { *zero_means } else { said };
+                counted.saturating_sub(*minus)
+            }
+        }
+    }
 }
 
 /// Where QUERY_DEF_PARAMS holds a default (tools HCR).

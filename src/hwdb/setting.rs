@@ -12,7 +12,10 @@ pub struct SettingsFile {
     pub schema: u32,
     /// Whose TLVs these are.
     pub interface: FirmwareInterface,
-    /// The TLVs.
+    /// Files of the same folder (without `.toml`) whose TLVs belong to it too.
+    #[serde(default)]
+    pub include: Vec<String>,
+    /// The TLVs: its own, then those of the included files.
     pub tlv: Vec<Tlv>,
 }
 
@@ -46,6 +49,9 @@ pub struct Tlv {
     pub scope: Scope,
     /// Length of its data in bytes, a multiple of four.
     pub length_bytes: u16,
+    /// Version that a stored TLV has to name for its readers to go by it all.
+    #[serde(default)]
+    pub version: u8,
     /// When a new value takes effect.
     pub applies: Applies,
     /// Whether flexctl may write it.

@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use super::validate::{Broken, rule};
 use super::{
-    Access, DefaultOf, Field, FieldValue, FirmwareInterface, Place, Requirement, Scope,
-    SettingsFile, Tlv, TlvClass, Verified,
+    Access, BitField, DefaultOf, Field, FieldValue, FirmwareInterface, Limit, Place, Requirement,
+    Scope, SettingsFile, TextPlace, Tlv, TlvClass, Verified,
 };
 
 pub(super) fn validate_settings(file: &SettingsFile) -> Result<(), Broken> {
@@ -33,6 +33,28 @@ pub(super) fn validate_settings(file: &SettingsFile) -> Result<(), Broken> {
     }
     file.settings()
         .try_for_each(|(_, field)| effective_with(file, field))
+}
+
+/// What a file includes is there, for the same interface, and includes nothing.
+pub(super) fn validate_included<'a>(
+    file: &SettingsFile,
+    name: &str,
+    part: Option<&'a SettingsFile>,
+) -> Result<&'a SettingsFile, Broken> {
+    let Some(part) = part else {
+        return Err(Broken::new("include", format!("there is no file `{name}`")));
+    };
+    rule(
+        part.interface == file.interface,
+        "include",
+        &format!("`{name}` is for another firmware interface"),
+    )?;
+    rule(
+        part.include.is_empty(),
+        "include",
+        &format!("`{name}` includes files itself"),
+    )?;
+    Ok(part)
 }
 
 /// A condition names a setting of the same file and legal values of it.
@@ -81,6 +103,7 @@ fn validate_tlv(file: &SettingsFile, tlv: &Tlv) -> Result<(), Broken> {
         name,
         "is unverified and may therefore only be read",
     )?;
+    rule(tlv.version < 16, name, "version is not a number of 4 bits")?;
     let mut taken: Vec<u8> = vec![0; usize::from(tlv.length_bytes)];
     for field in &tlv.field {
         validate_field(file, tlv, field, &mut taken)?;
@@ -96,9 +119,17 @@ fn validate_field(
 ) -> Result<(), Broken> {
     let name = &field.name;
     rule(!field.meaning.is_empty(), name, "has no meaning")?;
+    rule(
+        std::iter::once(name).chain(&field.aliases).all(|name| {
+            !name.to_ascii_uppercase().ends_with("_P1")
+                && !name.to_ascii_uppercase().ends_with("_P2")
+        }),
+        name,
+        "ends like mlxconfig's names of a port's settings",
+    )?;
     if let Place::Number { bits, .. } = field.place {
         rule(
-            bits.0 < 32 && bits.0 >= bits.1,
+            is_bit_field(bits),
             name,
             "bits is not [high, low] of a dword",
         )?;
@@ -109,7 +140,7 @@ fn validate_field(
         field
             .valid
             .as_ref()
-            .is_none_or(|valid| valid.bit < 32 && (valid.dword + 1) * 4 <= taken.len()),
+            .is_none_or(|valid| valid.bit < 32 && valid.dword < taken.len() / 4),
         name,
         "valid is outside of its TLV",
     )?;
@@ -117,6 +148,13 @@ fn validate_field(
         field.default.is_none() || file.interface == FirmwareInterface::ToolsHcr,
         name,
         "default is for the tools HCR",
+    )?;
+    rule(
+        field
+            .default
+            .is_none_or(|default| is_bit_field(default.bits)),
+        name,
+        "bits of its default is not [high, low] of a dword",
     )?;
     rule(
         field
@@ -140,7 +178,25 @@ fn validate_field(
         field.requires.iter().all(fits_interface),
         name,
         "requires something of another firmware interface",
+    )?;
+    let limit_fits = match &field.limit {
+        None => true,
+        Some(Limit::CapabilityTlv { bits, .. }) => {
+            is_bit_field(*bits) && file.interface == FirmwareInterface::Icmd
+        }
+        Some(Limit::DevCap { bits, .. }) => {
+            is_bit_field(*bits) && file.interface == FirmwareInterface::ToolsHcr
+        }
+    };
+    rule(
+        limit_fits,
+        name,
+        "limit is of another firmware interface or has bits that are not [high, low]",
     )
+}
+
+fn is_bit_field(bits: BitField) -> bool {
+    bits.0 < 32 && bits.0 >= bits.1
 }
 
 /// No field outside of its TLV, no bit in two fields.
@@ -148,9 +204,13 @@ fn occupy(tlv: &Tlv, field: &Field, taken: &mut [u8]) -> Result<(), Broken> {
     let (at, own) = match &field.place {
         Place::Number { dword, bits } => {
             let word = bits.put(0, bits.mask()).unwrap_or(0);
-            (dword * 4, word.to_be_bytes().to_vec())
+            (dword.saturating_mul(4), word.to_be_bytes().to_vec())
         }
-        Place::Text(text) => (text.offset, vec![0xff; text.length]),
+        // One byte more than fits is enough to be refused.
+        Place::Text(text) => (
+            text.offset,
+            vec![0xff; text.length.min(taken.len().saturating_add(1))],
+        ),
     };
     let Some(room) = at
         .checked_add(own.len())
@@ -171,17 +231,40 @@ fn occupy(tlv: &Tlv, field: &Field, taken: &mut [u8]) -> Result<(), Broken> {
     Ok(())
 }
 
+/// A text has no numbers' keys, and the legal ones fit in.
+fn texts(field: &Field, place: &TextPlace) -> Result<(), Broken> {
+    let name = &field.name;
+    rule(
+        field.values.is_empty() && field.range.is_none() && field.limit.is_none(),
+        name,
+        "values, range and limit are for numbers",
+    )?;
+    rule(
+        field.default.is_none() && field.unit.is_none(),
+        name,
+        "default and unit are for numbers",
+    )?;
+    rule(
+        place.shortest <= place.longest() && (1..=place.length).contains(&place.longest()),
+        name,
+        "needs shortest <= longest <= length",
+    )?;
+    let legal = |text: &String| !text.is_empty() && field.is_legal(&FieldValue::Text(text.clone()));
+    rule(
+        field.texts.iter().all(legal),
+        name,
+        "one of its texts has the wrong format or does not fit",
+    )
+}
+
 /// Values and ranges are for numbers and fit in.
 fn numbers(field: &Field) -> Result<(), Broken> {
     let name = &field.name;
-    let Place::Number { bits, .. } = field.place else {
-        rule(
-            field.values.is_empty() && field.range.is_none() && field.limit.is_none(),
-            name,
-            "values, range and limit are for numbers",
-        )?;
-        return Ok(());
+    let bits = match &field.place {
+        Place::Number { bits, .. } => *bits,
+        Place::Text(place) => return texts(field, place),
     };
+    rule(field.texts.is_empty(), name, "texts are for texts")?;
     for value in &field.values {
         rule(
             bits.fits(value.value),

@@ -27,11 +27,13 @@ macro_rules! embedded {
 const PROFILES: &[(&str, &str)] = embedded![
     "connectx-3",
     "connectx-3-corrupt",
+    "connectx-3-everything",
     "connectx-3-factory",
     "connectx-3-old-rom",
     "connectx-3-pro",
     "connectx-3-single-port",
     "connectx-4",
+    "connectx-4-everything",
     "connectx-4-factory",
     "connectx-4-ib",
     "connectx-4-lx",

@@ -255,6 +255,36 @@ pub(crate) struct Defaults {
     pub(crate) linkup_timeout: u8,
     pub(crate) ip_ver: u8,
     pub(crate) link_type: u8,
+    /// PHY_TYPE, XFI_MODE and FORCE_MODE are shown.
+    #[serde(default)]
+    pub(crate) forced_modes: bool,
+    #[serde(default)]
+    pub(crate) phy_type: u8,
+    #[serde(default)]
+    pub(crate) xfi_mode: u8,
+    #[serde(default)]
+    pub(crate) force_mode: bool,
+    /// STEER_FORCE_VLAN, PHY_PARAMETER_MODE and INT_CLOCK_TO_USER are shown.
+    #[serde(default)]
+    pub(crate) card_switches: bool,
+    #[serde(default)]
+    pub(crate) steer_force_vlan: bool,
+    #[serde(default)]
+    pub(crate) phy_parameter_mode: u8,
+    #[serde(default)]
+    pub(crate) int_clock_to_user: bool,
+    /// The firmware stores settings of DHCP over InfiniBand and of DHCP for iSCSI.
+    #[serde(default)]
+    pub(crate) more_dhcp: bool,
+    /// iSCSI takes address and parameters from DHCP.
+    #[serde(default)]
+    pub(crate) iscsi_dhcp: bool,
+    #[serde(default)]
+    pub(crate) ib_client_identifier: u8,
+    #[serde(default)]
+    pub(crate) iscsi_lun_busy_retries: u8,
+    #[serde(default)]
+    pub(crate) iscsi_link_up_delay: u8,
 }
 
 impl Profile {

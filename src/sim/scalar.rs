@@ -83,7 +83,11 @@ impl FromStr for Kind {
     }
 }
 
-/// Bytes, written as hexadecimal digits; blanks between them are free.
+/// No setting is longer.
+const MOST_TIMES: usize = 256;
+
+/// Bytes, written as hexadecimal digits; blanks between them are free, `00*16` is
+/// sixteen times `00`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub(crate) struct Bytes(pub(crate) Vec<u8>);
@@ -98,10 +102,18 @@ impl FromStr for Bytes {
     type Err = BadScalar;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let digits: Vec<u8> = text
-            .bytes()
-            .filter(|byte| !byte.is_ascii_whitespace())
-            .collect();
+        let wrong = || bad(text, "bytes in hexadecimal, two digits each");
+        let mut digits = Vec::new();
+        for word in text.split_ascii_whitespace() {
+            let (part, times) = match word.split_once('*') {
+                None => (word, 1),
+                Some((part, times)) => {
+                    let times = times.parse().ok().filter(|times| *times <= MOST_TIMES);
+                    (part, times.ok_or_else(wrong)?)
+                }
+            };
+            digits.extend(part.as_bytes().repeat(times));
+        }
         digits
             .chunks(2)
             .map(|pair| match pair {
@@ -110,7 +122,7 @@ impl FromStr for Bytes {
             })
             .collect::<Option<Vec<u8>>>()
             .map(Self)
-            .ok_or_else(|| bad(text, "bytes in hexadecimal, two digits each"))
+            .ok_or_else(wrong)
     }
 }
 

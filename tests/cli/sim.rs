@@ -15,11 +15,13 @@ fn lists_cards_and_profiles() {
     profiles
       connectx-3                ConnectX-3 VPI, two ports (MCX354A-FCB), boots IPv4, settings are set
       connectx-3-corrupt        ConnectX-3 EN, one port, its stored settings are corrupt (status 0x22)
+      connectx-3-everything     ConnectX-3 VPI, two ports, offers every setting, none is set
       connectx-3-factory        ConnectX-3 VPI, two ports, as new: no setting is set
       connectx-3-old-rom        ConnectX-3 VPI, two ports, FlexBoot 3.4.648: too old for IPv6
       connectx-3-pro            ConnectX-3 Pro, two ports, host does not map BAR0
       connectx-3-single-port    ConnectX-3 EN, one port (MCX311A-XCAT)
       connectx-4                ConnectX-4 VPI, two ports (two functions), boots IPv4, settings are set
+      connectx-4-everything     ConnectX-4, two ports, offers every setting, none is set
       connectx-4-factory        ConnectX-4 VPI, two ports (two functions), as new: no setting is set
       connectx-4-ib             ConnectX-4 VPI, two ports, both InfiniBand
       connectx-4-lx             ConnectX-4 Lx EN, two ports (two functions), no BOOT_RETRY_CNT

@@ -1,7 +1,7 @@
 //! QUERY_DEV_CAP and QUERY_DEF_PARAMS: what the firmware image brought along.
 //!
 //! Field places: mstflint 4.21 and FlexBoot 3.4.812 (the boot fields of dword
-//! 2 and 3, the menu timeout); bits 31 and 30 of a port's dword 2 are set in
+//! 2 to 4, the menu timeout); bits 31 and 30 of a port's dword 2 are set in
 //! the genuine ConnectX-3 Pro image 2.42.5000.
 
 use crate::sim::firmware::Firmware;
@@ -48,9 +48,13 @@ pub(crate) fn parameters(firmware: &Firmware, port: u32) -> Option<Words> {
 
 fn global(firmware: &Firmware) -> Option<Vec<u32>> {
     let defaults = firmware.profile.defaults.as_ref()?;
-    let support = u32::from(defaults.cq_timestamp) << 17;
+    let support =
+        u32::from(defaults.cq_timestamp) << 17 | if defaults.card_switches { 7 << 14 } else { 0 };
     let values = u32::from(defaults.sriov) << 31
         | u32::from(defaults.cq_timestamp) << 29
+        | u32::from(defaults.steer_force_vlan) << 28
+        | u32::from(defaults.int_clock_to_user) << 27
+        | u32::from(defaults.phy_parameter_mode & 3) << 22
         | u32::from(defaults.boot_ip_ver) << 21
         | u32::from(defaults.menu_timeout & 0xf) << 16
         | u32::from(defaults.max_log_bar_size & 0xf) << 12
@@ -61,7 +65,9 @@ fn global(firmware: &Firmware) -> Option<Vec<u32>> {
 
 fn per_port(firmware: &Firmware) -> Option<Vec<u32>> {
     let defaults = firmware.profile.defaults.as_ref()?;
-    let support = u32::from(defaults.wake_on_lan) << 19 | u32::from(defaults.vpi) << 18;
+    let support = u32::from(defaults.wake_on_lan) << 19
+        | u32::from(defaults.vpi) << 18
+        | u32::from(defaults.forced_modes) << 17;
     let boot = 1 << 31
         | 1 << 30
         | u32::from(defaults.option_rom) << 29
@@ -72,9 +78,18 @@ fn per_port(firmware: &Firmware) -> Option<Vec<u32>> {
         | u32::from(defaults.boot_vlan & 0xfff);
     let more = 1 << 31
         | 1 << 30
+        | u32::from(defaults.more_dhcp) << 29
         | u32::from(defaults.ib_boot) << 28
+        | u32::from(defaults.more_dhcp) << 27
         | u32::from(defaults.ip_ver & 3) << 24
         | u32::from(defaults.linkup_timeout) << 16
         | u32::from(defaults.pkey);
-    Some(vec![support, boot, more, 0, 0, 0, 0])
+    let iscsi = if defaults.iscsi_dhcp { 3 << 30 } else { 0 }
+        | u32::from(defaults.ib_client_identifier & 0xf) << 14
+        | u32::from(defaults.phy_type & 3) << 12
+        | u32::from(defaults.xfi_mode & 3) << 10
+        | u32::from(defaults.force_mode) << 9;
+    let waiting =
+        u32::from(defaults.iscsi_link_up_delay) << 8 | u32::from(defaults.iscsi_lun_busy_retries);
+    Some(vec![support, boot, more, iscsi, waiting, 0, 0])
 }

@@ -26,6 +26,7 @@
 mod catalog;
 mod criteria;
 mod document;
+mod export;
 mod facts;
 mod finding;
 mod from_json;
@@ -39,6 +40,7 @@ mod pattern;
 mod resolve;
 
 pub use document::{Profile, ProfileText, ReadBeside, Syntax};
+pub use export::{ExportedCard, ExportedSetting, Secrets, to_toml};
 pub use facts::{CardFacts, PortFacts};
 pub use finding::{At, Finding, Problem, ProfileError, Remedy, SectionLabel};
 pub use near_names::near_names;

@@ -38,6 +38,7 @@ mod parse_match;
 mod parse_settings;
 mod pattern;
 mod resolve;
+mod schema;
 
 pub use document::{Profile, ProfileText, ReadBeside, Syntax};
 pub use export::{ExportedCard, ExportedSetting, Secrets, to_toml};
@@ -45,6 +46,7 @@ pub use facts::{CardFacts, PortFacts};
 pub use finding::{At, Finding, Problem, ProfileError, Remedy, SectionLabel};
 pub use near_names::near_names;
 pub use resolve::{Desired, Entry, Note};
+pub use schema::profile_schema;
 
 #[cfg(test)]
 mod tests;

@@ -26,6 +26,7 @@
 mod catalog;
 mod criteria;
 mod document;
+mod export;
 mod facts;
 mod finding;
 mod from_json;
@@ -37,12 +38,15 @@ mod parse_match;
 mod parse_settings;
 mod pattern;
 mod resolve;
+mod schema;
 
 pub use document::{Profile, ProfileText, ReadBeside, Syntax};
+pub use export::{ExportedCard, ExportedSetting, Secrets, to_toml};
 pub use facts::{CardFacts, PortFacts};
 pub use finding::{At, Finding, Problem, ProfileError, Remedy, SectionLabel};
 pub use near_names::near_names;
 pub use resolve::{Desired, Entry, Note};
+pub use schema::profile_schema;
 
 #[cfg(test)]
 mod tests;

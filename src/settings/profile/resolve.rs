@@ -117,15 +117,11 @@ impl fmt::Display for Note {
         let lines = spell_lines(self.lines());
         match self {
             Self::UnknownFact { key, lines: all } => {
-                let sections = if all.len() == 1 {
-                    "the section that asks"
-                } else {
-                    "sections that ask"
+                let sections = match all.len() {
+                    1 => "the section that asks for it is",
+                    _ => "the sections that ask for it are",
                 };
-                write!(
-                    f,
-                    "{key} is not known, so {sections} for it may not be applied: {lines}"
-                )
+                write!(f, "{key} is not known, so {sections} left out: {lines}")
             }
             Self::NoSuchSetting { model, setting, .. } => {
                 write!(f, "{model} has no {setting}, {lines}")

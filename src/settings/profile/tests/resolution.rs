@@ -166,7 +166,7 @@ fn facts_that_are_not_known_match_nothing_and_are_noted() {
     assert_eq!(wanted(&text, "connectx-4").len(), 0);
     assert_eq!(
         notes(&text, "connectx-4"),
-        ["serial is not known, so the section that asks for it may not be applied: line 2"]
+        ["serial is not known, so the section that asks for it is left out: line 2"]
     );
     // Only where it would have mattered.
     assert_eq!(
@@ -184,7 +184,7 @@ fn facts_that_are_not_known_match_nothing_and_are_noted() {
     assert_eq!(
         notes(&section("serial = \"MT*\"").repeat(7), "connectx-4"),
         [
-            "serial is not known, so sections that ask for it may not be applied: lines 2, 5, 8, 11, 14 and 2 more"
+            "serial is not known, so the sections that ask for it are left out: lines 2, 5, 8, 11, 14 and 2 more"
         ]
     );
     let profile = parse(&section("interface = \"eth4\"")).unwrap();
@@ -195,7 +195,7 @@ fn facts_that_are_not_known_match_nothing_and_are_noted() {
     let desired = profile.resolve(&unnamed).unwrap();
     assert_eq!(
         desired.notes[0].to_string(),
-        "interface is not known, so the section that asks for it may not be applied: line 2"
+        "interface is not known, so the section that asks for it is left out: line 2"
     );
 }
 

@@ -6,7 +6,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use flexctl::hwdb::{Field, FieldValue, Hwdb, Limit, Place, TextFormat, TextPlace, Tlv};
+use flexctl::hwdb::{
+    Field, FieldValue, Hwdb, Limit, Place, Scope, TextFormat, TextPlace, Tlv, TlvClass,
+};
+use flexctl::sim::Shelf;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
@@ -250,4 +253,27 @@ fn the_number_of_functions_counts_the_physical_one() {
     assert_eq!([0, 1, 64].map(|said| limit.highest(said)), [127, 0, 63]);
     let limit = named(&hwdb, 0x1013, "NUM_OF_VFS").limit.clone().unwrap();
     assert_eq!(limit.highest(64), 64);
+}
+
+#[test]
+fn the_virtual_cards_know_every_setting() {
+    let hwdb = Hwdb::builtin().unwrap();
+    for (device, profile) in [
+        (0x1003, "connectx-3-everything"),
+        (0x1013, "connectx-4-everything"),
+    ] {
+        let card = Shelf::memory().card(profile).unwrap();
+        for tlv in &hwdb.settings(hwdb.device(device).unwrap()).tlv {
+            let class = match tlv.class {
+                None | Some(TlvClass::Global) => 0,
+                Some(TlvClass::Port) => 0x0101_0000,
+                Some(TlvClass::Host) => 0x0300_0000,
+                Some(TlvClass::Pci) => 0x0700_0000,
+            };
+            let of_port = tlv.class.is_none() && tlv.scope == Scope::Port;
+            let data = vec![0; usize::from(tlv.length_bytes)];
+            card.seed_tlv(0, class | tlv.tlv_type, u8::from(of_port), &data)
+                .unwrap();
+        }
+    }
 }

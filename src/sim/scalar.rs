@@ -248,6 +248,12 @@ mod tests {
     fn refuses_what_means_nothing() {
         assert!("porthole".parse::<Place>().is_err());
         assert!("0".parse::<Bytes>().is_err());
+        assert_eq!(
+            "00 ff*3 1 2".parse(),
+            Ok(Bytes(vec![0, 255, 255, 255, 0x12]))
+        );
+        assert!("00*257".parse::<Bytes>().is_err());
+        assert!("00*-1".parse::<Bytes>().is_err());
         assert!("0x1g".parse::<Kind>().is_err());
         assert!("2021".parse::<Kind>().is_err());
         assert!("1.2".parse::<Version>().is_err());

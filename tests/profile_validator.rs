@@ -9,6 +9,7 @@
 
 mod ring;
 
+use std::collections::HashSet;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -98,11 +99,14 @@ fn is_profile(hwdb: &Hwdb, instance: &Value) -> Result<(), String> {
         text: &instance.to_string(),
     };
     // No schema knows what is in a file: one of these is right for every text.
-    let of_any_file = ["1", "192.0.2.1", "abcd", "twelve-chars", "Enabled"].map(|line| {
-        let parsed = Profile::parse(&source, hwdb, &|_| Ok(line.to_owned()));
+    let has_file = instance.to_string().contains("\"file\"");
+    let lines = ["1", "192.0.2.1", "abcd", "twelve-chars", "Enabled"];
+    let lines = if has_file { &lines[..] } else { &lines[..1] };
+    let of_any_file = lines.iter().map(|line| {
+        let parsed = Profile::parse(&source, hwdb, &|_| Ok((*line).to_owned()));
         parsed.map(drop).map_err(|error| error.to_string())
     });
-    of_any_file.into_iter().reduce(Result::or).unwrap()
+    of_any_file.reduce(Result::or).unwrap()
 }
 
 fn has_a_number_as_text(instance: &Value) -> bool {
@@ -141,6 +145,19 @@ fn the_examples_are_valid() {
     let schema = fs::read_to_string(root().join("schemas/profile-1.json")).unwrap();
     let schema = serde_json::from_str(&schema).unwrap();
     assert_eq!(judge(&schema, &instances), [true, true]);
+}
+
+/// The properties that are settings, wherever in the schema they stand.
+fn find_properties(schema: &Value) -> Option<&serde_json::Map<String, Value>> {
+    match schema {
+        Value::Object(map) => {
+            let own = map.get("properties").and_then(Value::as_object);
+            own.filter(|own| own.contains_key("IP_VER"))
+                .or_else(|| map.values().find_map(find_properties))
+        }
+        Value::Array(all) => all.iter().find_map(find_properties),
+        _ => None,
+    }
 }
 
 #[test]
@@ -190,8 +207,22 @@ fn the_validator_and_flexctl_agree_on_every_setting() {
     names.sort();
     names.dedup();
     let mut instances = Vec::new();
-    for name in &names {
-        for value in &values {
+    // Settings that the schema treats alike are tried with every value once; all
+    // names are tried with some.
+    let schema = profile_schema(&hwdb);
+    let properties = find_properties(&schema).unwrap();
+    let mut shapes = HashSet::new();
+    for (index, name) in names.iter().enumerate() {
+        let shape = properties.get(name).map(|property| {
+            let mut property = property.clone();
+            property.as_object_mut().unwrap().remove("description");
+            property.to_string()
+        });
+        let is_new = shapes.insert(shape);
+        for (number, value) in values.iter().enumerate() {
+            if !is_new && number % 11 != index % 11 {
+                continue;
+            }
             instances.push(json!({ "schema": 1, "settings": { name: value } }));
         }
     }

@@ -1,10 +1,10 @@
 //! Plan a change: pure, from what was read to what would be written.
 
-use crate::hwdb::{Access, Field, FieldValue, Scope};
+use crate::hwdb::{Access, Field, FieldValue, Place, Scope, Tlv};
 
 use super::change::{Assignment, Base, Change, Goal, Plan, Reserved, TlvWrite};
 use super::plan_error::PlanError;
-use super::tlv_store::{self, Stored};
+use super::tlv_store::{self, Stored, TlvHeader};
 use super::{Availability, PortSettings, SettingValue, TlvReading};
 
 /// Plans the wishes against what was read.
@@ -176,7 +176,9 @@ impl<'a> Planner<'a> {
                 before: reading.next.clone().unwrap_or(Stored::NotSet),
                 base: base.clone(),
                 after: Stored::NotSet,
-                header: None,
+                header: Some(reading.tlv.version)
+                    .filter(|version| *version != 0)
+                    .map(TlvHeader::of_version),
                 secret: reading.tlv.is_secret(),
                 applies: reading.tlv.applies,
             },
@@ -206,8 +208,8 @@ impl<'a> Planner<'a> {
             };
             let stays = match (&write.before, &write.after) {
                 (before, after) if before == after => true,
-                // The default was wished for, and holds.
-                (Stored::NotSet, Stored::Set(after)) => *after == touched.base,
+                // What was wished for holds, whether it is stored, or the default.
+                (_, Stored::Set(after)) => *after == touched.base,
                 _ => false,
             };
             if !stays {
@@ -349,8 +351,14 @@ fn base(port: &PortSettings, reading: &TlvReading) -> Result<Vec<u8>, PlanError>
             });
         }
     };
-    if data.len() == usize::from(reading.tlv.length_bytes) {
+    let expected = usize::from(reading.tlv.length_bytes);
+    if data.len() == expected {
         Ok(data.to_vec())
+    } else if is_one_text(&reading.tlv) {
+        // FlexBoot stores some texts in other lengths than mlxconfig.
+        let mut data = data.to_vec();
+        data.resize(expected, 0);
+        Ok(data)
     } else {
         Err(PlanError::UnexpectedLength {
             function: port.function,
@@ -360,6 +368,14 @@ fn base(port: &PortSettings, reading: &TlvReading) -> Result<Vec<u8>, PlanError>
             expected: reading.tlv.length_bytes,
             found: data.len(),
         })
+    }
+}
+
+/// Whether a TLV is nothing but one text: then its length says nothing else.
+fn is_one_text(tlv: &Tlv) -> bool {
+    match tlv.field.as_slice() {
+        [field] => matches!(&field.place, Place::Text(text) if text.offset == 0),
+        _ => false,
     }
 }
 

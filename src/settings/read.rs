@@ -330,7 +330,7 @@ impl PortReader<'_, '_> {
                         dword_of(&data, 0).is_some_and(|word| word >> bit & 1 == 1)
                     });
                     dword_of(&data, *dword)
-                        .map(|word| bits.get(word))
+                        .map(|word| limit.highest(bits.get(word)))
                         .filter(|_| counts)
                 }
                 _ => None,
@@ -340,7 +340,7 @@ impl PortReader<'_, '_> {
                 .device(self.session)?
                 .ok()
                 .and_then(|device| device.dword(*offset))
-                .map(|word| bits.get(word)),
+                .map(|word| limit.highest(bits.get(word))),
         })
     }
 }

@@ -107,9 +107,23 @@ pub struct TlvHeader {
     pub writer_id: u8,
 }
 
+impl TlvHeader {
+    /// A layout of this version, written by flexctl.
+    #[must_use]
+    pub fn of_version(version: u8) -> Self {
+        Self {
+            version,
+            writer_id: Mnvda::WRITER_ID,
+        }
+    }
+}
+
+/// The longest TLV, in bytes.
+const LONGEST: u16 = 256;
+
 /// Reads a TLV.
 ///
-/// `length_bytes` is how much of it matters; the answer may be of another length.
+/// `length_bytes` is how much is expected; the answer may be of another length.
 pub(super) fn read(
     session: &mut Session<'_>,
     key: TlvKey,
@@ -126,10 +140,9 @@ pub(super) fn read(
             .map(|tlv| (tlv.length_bytes(), tlv.data().to_vec())),
     };
     match answer {
-        // More is there than is known: whoever writes what is known would cut it.
-        Ok((reported, mut data)) if reported > length_bytes => {
-            data.resize(usize::from(reported), 0);
-            Ok(Stored::Set(data))
+        // More is there than was asked for: what is put back later has to be whole.
+        Ok((reported, _)) if reported > length_bytes && reported <= LONGEST => {
+            read(session, key, which, reported)
         }
         Ok((_, data)) => Ok(Stored::Set(data)),
         Err(error) if error.status() == Some(Status::ResourceNotAvailable) => Ok(Stored::NotSet),
@@ -145,7 +158,13 @@ pub(super) fn write(
     header: Option<TlvHeader>,
 ) -> Result<(), CommandError> {
     match key {
-        TlvKey::Mnva(key) => session.set(&Mnva::store(key, data.to_vec())),
+        TlvKey::Mnva(key) => {
+            let tlv = Mnva::store(key, data.to_vec());
+            session.set(&match header {
+                Some(header) => tlv.of_version(header.version),
+                None => tlv,
+            })
+        }
         TlvKey::Mnvda(key) => {
             let tlv = Mnvda::store(key, data.to_vec());
             session.set(&match header {

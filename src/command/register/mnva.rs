@@ -7,7 +7,7 @@
 //! | 1 | 23:16 | type_mod: port 1 or 2, 0 for the card |
 //! | 1 | 24 | shadow |
 //! | 1 | 26:25 | pad count |
-//! | 1 | 31:28 | version; mstconfig always sends 0 |
+//! | 1 | 31:28 | version of the layout; mstconfig always sends 0 |
 //! | 2.. | | data |
 //!
 //! A TLV that is not set is answered with status 8. There is no default or
@@ -82,6 +82,7 @@ impl fmt::Display for MnvaKey {
 pub struct Mnva {
     key: MnvaKey,
     length_bytes: u16,
+    version: u8,
     data: Vec<u8>,
 }
 
@@ -92,6 +93,7 @@ impl Mnva {
         Self {
             key,
             length_bytes,
+            version: 0,
             data: Vec::new(),
         }
     }
@@ -102,8 +104,16 @@ impl Mnva {
         Self {
             key,
             length_bytes: u16::try_from(data.len()).unwrap_or(u16::MAX),
+            version: 0,
             data,
         }
+    }
+
+    /// The same TLV with a version of its layout other than 0.
+    #[must_use]
+    pub fn of_version(mut self, version: u8) -> Self {
+        self.version = version & 0xf;
+        self
     }
 
     /// Length of the data as the card reports it, in bytes.
@@ -131,7 +141,10 @@ impl Register for Mnva {
                 .with_tlv_type(self.key.tlv_type)
                 .with_length_dwords(data_dwords)
                 .into_bits(),
-            Dword1::new().with_type_mod(self.key.type_mod).into_bits(),
+            Dword1::new()
+                .with_type_mod(self.key.type_mod)
+                .with_version(self.version)
+                .into_bits(),
         ];
         written.extend(dwords(&self.data));
         let wanted = match method {
@@ -161,6 +174,7 @@ impl Readable for Mnva {
                 type_mod: header.dword1.type_mod(),
             },
             length_bytes: length,
+            version: header.dword1.version(),
             data: rest.get(..there).unwrap_or_default().to_vec(),
         })
     }

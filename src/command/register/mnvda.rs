@@ -28,8 +28,6 @@ use bitfield_struct::bitfield;
 
 use super::{Layout, Method, Readable, Register, dwords};
 
-/// Writer id of a configuration tool.
-const WRITER_ID: u8 = 9;
 /// What a GET asks for, as mstconfig does.
 const ASKED_BYTES: u16 = 0x100;
 const HEADER_DWORDS: usize = 3;
@@ -131,6 +129,9 @@ pub struct Mnvda {
 }
 
 impl Mnvda {
+    /// Writer id of a configuration tool.
+    pub const WRITER_ID: u8 = 9;
+
     /// Asks for a TLV of which `wanted_bytes` matter (a multiple of four).
     #[must_use]
     pub fn ask(tlv_type: TypeDword, which: Which, wanted_bytes: u16) -> Self {
@@ -139,7 +140,7 @@ impl Mnvda {
             which,
             length_bytes: wanted_bytes,
             version: 0,
-            writer_id: WRITER_ID,
+            writer_id: Self::WRITER_ID,
             data: Vec::new(),
         }
     }
@@ -152,7 +153,7 @@ impl Mnvda {
             which: Which::Next,
             length_bytes: u16::try_from(data.len()).unwrap_or(u16::MAX),
             version: 0,
-            writer_id: WRITER_ID,
+            writer_id: Self::WRITER_ID,
             data,
         }
     }
@@ -208,7 +209,7 @@ impl Register for Mnvda {
                 written: self.header(
                     Dword0::new()
                         .with_length(ASKED_BYTES)
-                        .with_writer_id(WRITER_ID)
+                        .with_writer_id(Self::WRITER_ID)
                         .with_read_current(self.which == Which::Current)
                         .with_default(self.which == Which::Default),
                 ),

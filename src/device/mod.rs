@@ -9,6 +9,7 @@ mod open;
 mod reading;
 mod rom;
 mod selector;
+mod vital_product_data;
 
 pub use card::{Card, CardKind, Origin};
 pub use card_lock::{CardLock, LockError};
@@ -19,3 +20,7 @@ pub use open::{OpenCard, OpenError};
 pub use reading::{CardReading, PortCount};
 pub use rom::read_rom_facts;
 pub use selector::{ParseSelectorError, Selector};
+pub use vital_product_data::VpdUnreadable;
+
+// An identity is part of a backup of settings, and known from there.
+pub use crate::settings::{CardIdentity, Sameness};

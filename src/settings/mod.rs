@@ -8,6 +8,7 @@
 
 mod apply;
 mod boot_path;
+mod card_identity;
 mod ip_version;
 mod plan;
 mod read;
@@ -17,6 +18,7 @@ mod value;
 
 pub use apply::{Applied, ApplyError, ApplyFailure, Holds, TlvHolds, apply};
 pub use boot_path::{Obstacle, RomFacts, obstacles, refuse_reserved};
+pub use card_identity::{CardIdentity, Sameness};
 pub use ip_version::{IpMode, PxeBoot, UnknownIpMode, goal};
 pub use plan::{Assignment, Base, Change, Plan, PlanError, Reserved, TlvWrite, plan};
 pub use read::{

@@ -1,5 +1,6 @@
 //! One handle on a card: find it, open it, lock it, know what it is.
 
+mod backup;
 mod card;
 mod card_lock;
 mod host;

@@ -134,6 +134,11 @@ impl OpenCard {
         })
     }
 
+    /// The address of its first function.
+    pub(super) fn first(&self) -> Bdf {
+        self.first
+    }
+
     /// Opens its first function once more, for what needs no firmware.
     pub(super) fn another_handle(&self) -> Result<Box<dyn Function>, OpenError> {
         self.source.open(self.first)

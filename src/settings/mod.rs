@@ -7,6 +7,7 @@
 //! so they are the base of a change to it.
 
 mod apply;
+mod backup;
 mod boot_path;
 mod card_identity;
 mod ip_version;
@@ -17,6 +18,11 @@ mod transaction;
 mod value;
 
 pub use apply::{Applied, ApplyError, ApplyFailure, Holds, TlvHolds, apply};
+pub use backup::{
+    Backup, BackupCard, BackupError, BackupFileError, BackupProblem, BackupReader, BackupTlv,
+    Difference, FoundBy, Omitted, OmittedBecause, Restore, RestoreChange, RestoreError,
+    RestoreNote, RestoreOptions, Secrets, Undeletable, plan_restore,
+};
 pub use boot_path::{Obstacle, RomFacts, obstacles, refuse_reserved};
 pub use card_identity::{CardIdentity, Sameness};
 pub use ip_version::{IpMode, PxeBoot, UnknownIpMode, goal};

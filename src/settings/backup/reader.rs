@@ -155,8 +155,7 @@ impl<'a> BackupReader<'a> {
 
     fn walk(&mut self, session: &mut Session<'_>, ports: &[u8]) -> Result<(), BackupError> {
         let address = session.address();
-        let mut places = BTreeSet::new();
-        let mut keys = BTreeSet::new();
+        let mut guard = WalkGuard::default();
         let mut ask = Mnvgn::first();
         loop {
             let step = match session.get(&ask) {
@@ -165,23 +164,13 @@ impl<'a> BackupReader<'a> {
                 Err(error) => match error.status() {
                     // Nothing is set, or nothing any more.
                     Some(Status::ResourceNotAvailable) => return Ok(()),
-                    Some(status) if places.is_empty() && is_unknown_register(status) => {
+                    Some(status) if guard.is_new() && is_unknown_register(status) => {
                         return self.ask(session, ports);
                     }
                     _ => return Err(error.into()),
                 },
             };
-            let key = TlvKey::Mnvda(step.tlv_type());
-            if keys.len() == MOST_TLVS {
-                return Err(BackupError::TooMany { address });
-            }
-            if !places.insert(step.pointer()) {
-                let pointer = step.pointer();
-                return Err(BackupError::Endless { address, pointer });
-            }
-            if !keys.insert(step.tlv_type()) {
-                return Err(BackupError::Repeated { address, key });
-            }
+            guard.check(address, &step)?;
             self.take(session, step.tlv_type(), step.length_bytes())?;
             ask = step.next();
         }
@@ -349,6 +338,34 @@ impl<'a> BackupReader<'a> {
     }
 }
 
+/// Sees to it that a walk comes to an end, whatever the card answers.
+#[derive(Debug, Default)]
+struct WalkGuard {
+    places: BTreeSet<u32>,
+    kinds: BTreeSet<TypeDword>,
+}
+
+impl WalkGuard {
+    fn is_new(&self) -> bool {
+        self.places.is_empty()
+    }
+
+    fn check(&mut self, address: Bdf, step: &Mnvgn) -> Result<(), BackupError> {
+        if self.kinds.len() == MOST_TLVS {
+            return Err(BackupError::TooMany { address });
+        }
+        let pointer = step.pointer();
+        if !self.places.insert(pointer) {
+            return Err(BackupError::Endless { address, pointer });
+        }
+        if !self.kinds.insert(step.tlv_type()) {
+            let key = TlvKey::Mnvda(step.tlv_type());
+            return Err(BackupError::Repeated { address, key });
+        }
+        Ok(())
+    }
+}
+
 /// Reads a TLV of about this length; once more when it turns out to be longer.
 fn read_whole(
     session: &mut Session<'_>,
@@ -391,5 +408,49 @@ impl Backup {
             tlv.key == key && (!is_per_function(key) || tlv.function == function)
         };
         self.tlvs.iter().find(same)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::command::register::Readable;
+
+    fn step(pointer: u32, kind: u32) -> Mnvgn {
+        let mut bytes = [0; 24];
+        bytes[..4].copy_from_slice(&pointer.to_be_bytes());
+        bytes[20..].copy_from_slice(&kind.to_be_bytes());
+        Mnvgn::unpack(&bytes).unwrap()
+    }
+
+    fn address() -> Bdf {
+        "04:00.1".parse().unwrap()
+    }
+
+    #[test]
+    fn a_walk_that_does_not_move_on_is_broken_off() {
+        let mut guard = WalkGuard::default();
+        guard.check(address(), &step(7, 0x0300_0195)).unwrap();
+        guard.check(address(), &step(3, 0x0300_0221)).unwrap();
+        let error = guard.check(address(), &step(7, 0x80)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "0000:04:00.1: the walk over the settings comes back to 0x7 and would never end"
+        );
+        let error = guard.check(address(), &step(8, 0x0300_0195)).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "0000:04:00.1: the walk over the settings meets 0x03000195 twice"
+        );
+    }
+
+    #[test]
+    fn a_walk_ends_at_some_point() {
+        let mut guard = WalkGuard::default();
+        for at in 1..=4096 {
+            guard.check(address(), &step(at, at)).unwrap();
+        }
+        let error = guard.check(address(), &step(4097, 4097)).unwrap_err();
+        assert!(matches!(error, BackupError::TooMany { .. }), "{error}");
     }
 }

@@ -646,7 +646,7 @@ fn a_text_that_was_touched_is_refused_with_file_and_line() {
         (
             "\n[[tlv]]\nfunction = 0\nkey = \"0x195\"\ndata = \"00\"\n",
             4,
-            "`0x195` is no key of a TLV",
+            "`0x195`: expected the key of a TLV",
         ),
         (
             "\n[[tlv]]\nfunction = 0\nkey = \"0x03000195\"\ndata = \"0g\"\n",

@@ -14,6 +14,7 @@ mod ip_version;
 mod plan;
 mod read;
 mod tlv_store;
+mod tlv_text;
 mod transaction;
 mod value;
 
@@ -31,4 +32,5 @@ pub use read::{
     Availability, Detail, PortSettings, SettingValue, TlvReading, read_identity, read_port,
 };
 pub use tlv_store::{Stored, TlvKey};
+pub use tlv_text::ParseTlvError;
 pub use value::{Value, ValueOf};

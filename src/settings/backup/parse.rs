@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use crate::command::register::{MnvaKey, TlvHeader, TypeDword};
+use crate::command::register::TlvHeader;
 use crate::pci::Bdf;
+use crate::settings::tlv_text::parse_hex;
 use crate::settings::{CardIdentity, TlvKey};
 
 use super::contents::{Backup, BackupCard, BackupTlv, FoundBy, Omitted, OmittedBecause};
@@ -181,28 +182,9 @@ impl TryFrom<String> for Key {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
-        parse_key(&text).map(Self).ok_or_else(|| {
-            format!("`{text}` is no key of a TLV (`0x03000195`, or `0x2001/1` on ConnectX-3)")
-        })
-    }
-}
-
-fn parse_key(text: &str) -> Option<TlvKey> {
-    let is_hex = |digits: &str| digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-    let rest = text.strip_prefix("0x")?;
-    match rest.split_once('/') {
-        Some((kind, port)) if kind.len() == 4 && is_hex(kind) => {
-            let plain = port.bytes().all(|byte| byte.is_ascii_digit());
-            Some(TlvKey::Mnva(MnvaKey {
-                tlv_type: u16::from_str_radix(kind, 16).ok()?,
-                type_mod: plain.then(|| port.parse().ok()).flatten()?,
-            }))
-        }
-        None if rest.len() == 8 && is_hex(rest) => {
-            let kind = u32::from_str_radix(rest, 16).ok()?;
-            Some(TlvKey::Mnvda(TypeDword(kind)))
-        }
-        _ => None,
+        text.parse()
+            .map(Self)
+            .map_err(|error| format!("`{text}`: {error}"))
     }
 }
 
@@ -218,17 +200,7 @@ impl TryFrom<String> for Data {
             .bytes()
             .filter(|byte| !byte.is_ascii_whitespace())
             .collect();
-        let bytes: Option<Vec<u8>> = digits
-            .chunks(2)
-            .map(|pair| {
-                let pair = std::str::from_utf8(pair)
-                    .ok()
-                    .filter(|pair| pair.len() == 2)?;
-                let is_hex = pair.bytes().all(|byte| byte.is_ascii_hexdigit());
-                is_hex.then(|| u8::from_str_radix(pair, 16).ok()).flatten()
-            })
-            .collect();
-        match bytes {
+        match parse_hex(&digits) {
             Some(bytes) if (1..=MOST_BYTES).contains(&bytes.len()) => Ok(Self(bytes)),
             Some(bytes) => Err(format!(
                 "a TLV has 1 to {MOST_BYTES} bytes, here are {}",

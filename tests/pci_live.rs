@@ -55,6 +55,28 @@ fn config_space_is_read_and_written_at_its_offsets() {
 }
 
 #[test]
+fn the_vital_product_data_is_read_to_its_end() {
+    let host = host(256);
+    let mut function = open(&host, Access::ReadOnly);
+    let error = function.read_vpd().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "0000:04:00.0: the vital product data cannot be read: the host shows none"
+    );
+    fs::write(file(&host, "vpd"), b"\x82\x02\0ab\x78 and what follows").unwrap();
+    let bytes = function.read_vpd().unwrap();
+    let vpd = flexctl::pci::Vpd::parse(&bytes).unwrap();
+    assert_eq!(vpd.identifier, "ab");
+    fs::remove_file(file(&host, "vpd")).unwrap();
+    fs::create_dir(file(&host, "vpd")).unwrap();
+    let error = function.read_vpd().unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "0000:04:00.0: cannot read the vital product data"
+    );
+}
+
+#[test]
 fn a_reader_without_rights_sees_where_config_space_ends() {
     let host = host(64);
     let mut function = open(&host, Access::ReadOnly);

@@ -4,7 +4,8 @@
 
 use flexctl::access::{self, Patience};
 use flexctl::command::register::{
-    Mfrl, Mgir, Mnva, MnvaKey, Mnvda, Mnvdi, Mnvgc, Mnvia, Mnvqc, Mqis, MqisInfo, TypeDword, Which,
+    Mfrl, Mgir, Mnva, MnvaKey, Mnvda, Mnvdi, Mnvgc, Mnvgn, Mnvia, Mnvqc, Mqis, MqisInfo, TypeDword,
+    Which,
 };
 use flexctl::command::{CommandError, Firmware, Status};
 use flexctl::hwdb::Hwdb;
@@ -69,6 +70,54 @@ fn a_connectx_4_offers_defaults_current_values_and_versions() {
 }
 
 #[test]
+fn a_walk_meets_everything_that_is_set() {
+    let (card, mut firmware) = open("connectx-4");
+    let mut session = firmware.session().unwrap();
+    session
+        .set(&Mnvda::store(IP_VER, vec![0, 0, 1, 7]))
+        .unwrap();
+    let mut met = Vec::new();
+    let mut ask = Mnvgn::first();
+    loop {
+        let step = session.get(&ask).unwrap();
+        if step.is_end() {
+            break;
+        }
+        let whole = session
+            .get(&Mnvda::ask(
+                step.tlv_type(),
+                Which::Next,
+                step.length_bytes(),
+            ))
+            .unwrap();
+        assert_eq!(whole.header(), step.header());
+        met.push((step.tlv_type().0, step.header().writer_id));
+        ask = step.next();
+    }
+    let own = |setting: &flexctl::sim::StoredSetting| setting.place.to_string() != "function1";
+    let set: Vec<u32> = card
+        .settings()
+        .iter()
+        .filter(|setting| own(setting))
+        .map(|setting| setting.kind)
+        .collect();
+    let kinds: Vec<u32> = met.iter().map(|(kind, _)| *kind).collect();
+    assert_eq!(kinds, set);
+    // What flexctl wrote says so, what the card came with does not.
+    assert!(met.contains(&(IP_VER.0, 9)) && met.contains(&(0x0300_0221, 0)));
+}
+
+#[test]
+fn a_walk_over_nothing_is_answered_with_a_status() {
+    let (_card, mut firmware) = open("connectx-4-factory");
+    let nothing = firmware.session().unwrap().get(&Mnvgn::first());
+    assert_eq!(
+        nothing.unwrap_err().status(),
+        Some(Status::ResourceNotAvailable)
+    );
+}
+
+#[test]
 fn erasing_everything_works_by_its_own_number_on_each_generation() {
     let (card, mut firmware) = open("connectx-3");
     assert_ne!(card.settings(), []);
@@ -96,6 +145,7 @@ fn what_a_generation_lacks_is_never_sent() {
         session.set(&Mfrl).unwrap_err(),
         session.set(&Mnvdi { tlv_type: IP_VER }).unwrap_err(),
         session.get(&Mnvgc::new()).unwrap_err(),
+        session.get(&Mnvgn::first()).unwrap_err(),
         session.get(&Mnvqc::ask(IP_VER)).unwrap_err(),
     ] {
         assert!(

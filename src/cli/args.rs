@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::device::Selector;
 
 use super::commands::{
-    ApplyArgs, CheckArgs, DisableArgs, DoctorArgs, EnableArgs, ListArgs, PlanArgs, SettingsArgs,
-    ShowArgs, SimArgs, SimExecArgs,
+    ApplyArgs, BackupArgs, CheckArgs, DisableArgs, DoctorArgs, EnableArgs, ListArgs, PlanArgs,
+    RestoreArgs, SettingsArgs, ShowArgs, SimArgs, SimExecArgs,
 };
 
 /// Switch Mellanox ConnectX-3/-4 cards to IPv6 network boot from the running system
@@ -98,6 +98,8 @@ pub(super) enum Command {
     Plan(PlanArgs),
     Apply(ApplyArgs),
     Check(CheckArgs),
+    Backup(BackupArgs),
+    Restore(RestoreArgs),
     Doctor(DoctorArgs),
     Sim(SimArgs),
     #[command(name = "__sim-exec", hide = true)]

@@ -3,15 +3,15 @@
 use crate::access::AccessError;
 use crate::command::{CommandError, Status};
 use crate::device::{Card, Host, JournalError, LockError, OpenError, SelectError};
-use crate::hwdb::HwdbError;
-use crate::hwdb::ValueError;
+use crate::hwdb::{HwdbError, ValueError};
 use crate::pci::{FunctionError, Lockdown, ScanError};
 use crate::settings::{
-    ApplyError, ApplyFailure, Holds, NameError, PlanError, Shown, Stored, TlvHolds,
+    ApplyError, ApplyFailure, BackupError, Holds, NameError, PlanError, Shown, Stored, TlvHolds,
 };
 use crate::sim::SimError;
 
 use super::ExitCode;
+use super::context::Context;
 use super::error::Failure;
 use super::semaphore_hints::held_hint;
 
@@ -131,6 +131,13 @@ impl From<JournalError> for Failure {
         match error {
             JournalError::Malformed { .. } => Self::new(ExitCode::InvalidInput, &error).hint(
                 "nothing was written to the card; look at the file, then remove it and run this again",
+            ),
+            JournalError::UnknownSchema { .. } => Self::new(ExitCode::InvalidInput, &error).hint(
+                "a newer flexctl wrote it: use that one, or remove the file",
+            ),
+            JournalError::OtherBoard { .. } => Self::new(ExitCode::Refused, &error).hint(
+                "the card was replaced since: what is on record is of the other one; \
+                 `flexctl settings list` shows what this one holds",
             ),
             _ => Self::new(ExitCode::Failed, &error)
                 .hint("FLEXCTL_STATE_DIR names another folder for the records of transactions"),
@@ -288,6 +295,15 @@ pub(super) fn value_failure(error: &ValueError, may_be_file: bool) -> Failure {
             "`flexctl settings explain {}` says more",
             error.setting
         ))
+    }
+}
+
+/// Settings that cannot be told completely.
+pub(super) fn backup_failure(error: &BackupError, ctx: &Context, card: &Card) -> Failure {
+    match error {
+        BackupError::Command(error) => command_failure(error, &Situation::of(&ctx.host, card)),
+        _ => Failure::new(ExitCode::CardError, error)
+            .hint("nothing was changed; `flexctl settings list` shows what can be read by name"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The main job: which IP versions the ports of a card boot with.
 
-use crate::device::{Card, CardReading, OpenCard, read_rom_facts};
+use crate::device::{Card, CardReading, ChangeKind, OpenCard, read_rom_facts};
 use crate::settings::{
     BOOT_PATH, IpMode, PxeBoot, Reserved, RomFacts, Wanted, goal, obstacles, plan, refuse_reserved,
 };
@@ -24,11 +24,11 @@ pub(super) struct Ipv6Job {
 }
 
 impl Job for Ipv6Job {
-    fn kind(&self) -> String {
+    fn kind(&self) -> ChangeKind {
         if self.mode.has_ipv6() {
-            "enable-ipv6".to_owned()
+            ChangeKind::EnableIpv6
         } else {
-            "disable-ipv6".to_owned()
+            ChangeKind::DisableIpv6
         }
     }
 
@@ -40,7 +40,7 @@ impl Job for Ipv6Job {
         &self,
         ctx: &Context,
         card: &Card,
-        _open: &OpenCard,
+        _open: &mut OpenCard,
         reading: &CardReading,
     ) -> Result<Planned, Failure> {
         let chosen = chosen_ports(reading, self.port)?;
@@ -67,6 +67,7 @@ impl Job for Ipv6Job {
             ports,
             rom,
             notes: Vec::new(),
+            differences: Vec::new(),
         })
     }
 

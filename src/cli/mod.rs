@@ -4,6 +4,7 @@
 //! library says what it found, the command line says what to do next.
 
 mod args;
+mod boot_id;
 mod change;
 mod commands;
 mod confirm;
@@ -13,9 +14,11 @@ mod exit_code;
 mod failure_hints;
 mod ipv6_job;
 mod listing;
+mod new_file;
 mod output;
 mod profile_job;
 mod report;
+mod restore_plan;
 mod run;
 mod semaphore_hints;
 mod signals;

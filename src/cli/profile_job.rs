@@ -1,6 +1,6 @@
 //! A card as a profile wants it.
 
-use crate::device::{Card, CardReading, OpenCard};
+use crate::device::{Card, CardReading, ChangeKind, OpenCard};
 use crate::pci::Bdf;
 use crate::settings::profile::{CardFacts, Desired, PortFacts, Profile, ProfileError};
 use crate::settings::{Assignment, Detail, Plan, PlanError, Reserved, Wanted, pending, plan};
@@ -43,8 +43,8 @@ impl ProfileJob {
 }
 
 impl Job for ProfileJob {
-    fn kind(&self) -> String {
-        "apply".to_owned()
+    fn kind(&self) -> ChangeKind {
+        ChangeKind::Apply
     }
 
     fn wanted(&self) -> Wanted<'_> {
@@ -59,11 +59,15 @@ impl Job for ProfileJob {
         self.detail
     }
 
+    fn needs_board(&self) -> bool {
+        self.profile.asks_for_the_board()
+    }
+
     fn plan(
         &self,
         _ctx: &Context,
         card: &Card,
-        open: &OpenCard,
+        open: &mut OpenCard,
         reading: &CardReading,
     ) -> Result<Planned, Failure> {
         let facts = facts(card, open, reading, &self.host);
@@ -94,6 +98,7 @@ impl Job for ProfileJob {
 /// What a profile can ask of a card.
 fn facts<'a>(card: &Card, open: &'a OpenCard, reading: &CardReading, host: &str) -> CardFacts<'a> {
     let identity = reading.identity.as_ref();
+    let board = open.identity(reading);
     CardFacts {
         model_name: open.device.name.clone(),
         model_title: open.device.title.clone(),
@@ -101,8 +106,8 @@ fn facts<'a>(card: &Card, open: &'a OpenCard, reading: &CardReading, host: &str)
         psid: identity
             .map(|identity| identity.psid.clone())
             .filter(|psid| !psid.is_empty()),
-        part_number: reading.part_number.clone(),
-        serial: None,
+        part_number: board.part_number.or_else(|| reading.part_number.clone()),
+        serial: board.serial_number,
         addresses: card
             .functions
             .iter()

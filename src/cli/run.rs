@@ -100,6 +100,8 @@ fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Plan(args) => commands::plan(args, &Context::new(global)?),
         Command::Apply(args) => commands::apply(args, &Context::new(global)?),
         Command::Check(args) => commands::check(args, &Context::new(global)?),
+        Command::Backup(args) => commands::backup(args, &Context::new(global)?),
+        Command::Restore(args) => commands::restore(args, &Context::new(global)?),
         Command::Doctor(args) => commands::doctor(args, &Context::new(global)?),
     }?;
     Ok(code as u8)

@@ -1,9 +1,14 @@
 //! What the host allows, and where flexctl keeps its own files.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::pci::{BootMode, Lockdown, SysfsRoot};
+
+use super::regular_file::read_regular;
+
+/// A UUID and a line end, with room to spare.
+const LONGEST_BOOT_ID: u64 = 64;
 
 /// Facts about the host that decide what can be done.
 #[derive(Clone, Debug)]
@@ -26,6 +31,17 @@ impl Host {
             boot_mode: BootMode::load(root),
         }
     }
+}
+
+/// The kernel's name for this boot of the host, where it says one. `root` is `/`
+/// or a tree that stands for it.
+#[must_use]
+pub fn read_boot_id(root: &Path) -> Option<String> {
+    let path = root.join("proc/sys/kernel/random/boot_id");
+    let text = read_regular(&path, LONGEST_BOOT_ID).ok()?;
+    let text = String::from_utf8(text).ok()?.trim().to_owned();
+    let is_id = |letter: char| letter.is_ascii_hexdigit() || letter == '-';
+    (!text.is_empty() && text.chars().all(is_id)).then_some(text)
 }
 
 /// Where locks and records are kept.
@@ -67,5 +83,28 @@ impl StateFolders {
             run: chosen("FLEXCTL_RUN_DIR", "/run/flexctl", &user_run),
             state: chosen("FLEXCTL_STATE_DIR", "/var/lib/flexctl", &user_state),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_boot_has_a_name_of_its_own() {
+        let root = tempfile::tempdir().unwrap();
+        assert_eq!(read_boot_id(root.path()), None);
+        let folder = root.path().join("proc/sys/kernel/random");
+        std::fs::create_dir_all(&folder).unwrap();
+        for (text, id) in [
+            ("0b4f3b1c-3f5e-4a60-9f5d-2f3a1a5a7c11\n", true),
+            ("", false),
+            ("no id\n", false),
+        ] {
+            std::fs::write(folder.join("boot_id"), text).unwrap();
+            let expected = id.then(|| text.trim().to_owned());
+            assert_eq!(read_boot_id(root.path()), expected);
+        }
+        assert!(read_boot_id(Path::new("/")).is_some_and(|id| id.len() == 36));
     }
 }

@@ -95,6 +95,9 @@ pub struct OpenCard {
     pub settings: SettingsFile,
     /// One firmware interface a physical function, by address.
     pub firmwares: Vec<Firmware>,
+    /// Where its functions can be opened once more.
+    source: Source,
+    first: Bdf,
 }
 
 impl OpenCard {
@@ -126,7 +129,19 @@ impl OpenCard {
             settings: hwdb.settings(&device).clone(),
             device,
             firmwares,
+            first: card.address(),
+            source,
         })
+    }
+
+    /// The address of its first function.
+    pub(super) fn first(&self) -> Bdf {
+        self.first
+    }
+
+    /// Opens its first function once more, for what needs no firmware.
+    pub(super) fn another_handle(&self) -> Result<Box<dyn Function>, OpenError> {
+        self.source.open(self.first)
     }
 
     /// Opens the card's first function for config space and option ROM only.
@@ -143,6 +158,7 @@ impl OpenCard {
 }
 
 /// Where the functions of a card come from.
+#[derive(Debug)]
 enum Source {
     Host(SysfsRoot),
     Sim(String, sim::Card),

@@ -3,6 +3,7 @@
 use crate::command::register::{Mgir, Mqis, MqisInfo};
 use crate::command::{CommandError, Session};
 use crate::hwdb::Ports;
+use crate::pci::Vpd;
 use crate::settings::{CardReader, Detail, PortSettings, Wanted, read_identity};
 
 use super::OpenCard;
@@ -30,10 +31,15 @@ pub struct CardReading {
     pub ports: Vec<PortSettings>,
     /// Where their number comes from.
     pub port_count: PortCount,
-    /// Part number, where the firmware says it (MQIS) and it was asked for.
+    /// Part number, where the firmware says it (MQIS) and it was asked for; else
+    /// that of the VPD, once [`OpenCard::read_vpd`] has read it.
     pub part_number: Option<String>,
-    /// Description, likewise.
+    /// Description, where the firmware says it (MQIS) and it was asked for.
     pub description: Option<String>,
+    /// Serial number, once [`OpenCard::read_vpd`] has read it.
+    pub serial_number: Option<String>,
+    /// What the board says of itself, likewise.
+    pub vpd: Option<Vpd>,
 }
 
 impl OpenCard {
@@ -54,6 +60,8 @@ impl OpenCard {
             port_count: PortCount::Functions,
             part_number: None,
             description: None,
+            serial_number: None,
+            vpd: None,
         };
         for (index, firmware) in self.firmwares.iter_mut().enumerate() {
             let mut session = firmware.session()?;

@@ -59,6 +59,18 @@ pub trait Function: Send + fmt::Debug {
     /// not show it: then nobody can tell what is in it.
     fn read_option_rom(&mut self) -> Result<Vec<u8>, FunctionError>;
 
+    /// Reads the board's Vital Product Data; [`super::Vpd`] understands it.
+    ///
+    /// # Errors
+    /// [`FunctionError::VpdUnavailable`] with the reason when the host shows
+    /// none, [`FunctionError::Io`] when it refuses.
+    fn read_vpd(&mut self) -> Result<Vec<u8>, FunctionError> {
+        Err(FunctionError::VpdUnavailable {
+            address: self.address(),
+            reason: "the host shows none".to_owned(),
+        })
+    }
+
     /// Whether programs other than flexctl can reach the function, so that their
     /// locks must be taken. Only a virtual card in this process is out of reach.
     fn is_shared(&self) -> bool {
@@ -133,6 +145,14 @@ pub enum FunctionError {
         offset: u64,
         /// The length of the BAR in bytes.
         length: u64,
+    },
+    /// The Vital Product Data cannot be read on this host.
+    #[error("{address}: the vital product data cannot be read: {reason}")]
+    VpdUnavailable {
+        /// The function.
+        address: Bdf,
+        /// Why not.
+        reason: String,
     },
     /// The expansion ROM cannot be read on this host.
     #[error("{address}: the expansion ROM cannot be read: {reason}")]

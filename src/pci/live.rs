@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 use super::bar::MappedBar;
 use super::rom::{self, RomFault};
-use super::{Bdf, Function, FunctionError, SysfsRoot};
+use super::{Bdf, Function, FunctionError, SysfsRoot, vpd};
 
 /// A type 0 configuration header has six base address registers
 /// (PCI Local Bus Specification 3.0, figure 6-1).
@@ -223,6 +223,16 @@ impl Function for LiveFunction {
                 reason,
             },
             RomFault::Io { action, source } => self.failed(action.to_owned(), source),
+        })
+    }
+
+    fn read_vpd(&mut self) -> Result<Vec<u8>, FunctionError> {
+        vpd::load(&self.directory.join("vpd")).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound if self.directory.is_dir() => FunctionError::VpdUnavailable {
+                address: self.address,
+                reason: "the host shows none".to_owned(),
+            },
+            _ => self.failed("read the vital product data".to_owned(), source),
         })
     }
 }

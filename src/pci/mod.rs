@@ -21,6 +21,7 @@ mod modalias;
 mod names;
 mod rom;
 mod sysfs;
+mod vpd;
 
 pub use address::{Bdf, ParseBdfError};
 pub use boot_mode::BootMode;
@@ -30,3 +31,4 @@ pub use live::{Access, LiveFunction};
 pub use lockdown::Lockdown;
 pub use names::{device_name, subsystem_name, vendor_name};
 pub use sysfs::{MELLANOX, ScanError, SysfsRoot};
+pub use vpd::{Vpd, VpdError};

@@ -1,10 +1,11 @@
 //! What shall change and what will be written: the values between reading,
 //! planning, applying and reporting.
 
+use crate::command::register::TlvHeader;
 use crate::hwdb::{Applies, FieldValue, Risk};
 use crate::pci::Bdf;
 
-use super::tlv_store::{Stored, TlvHeader, TlvKey};
+use super::tlv_store::{Stored, TlvKey};
 
 /// A wish: this setting of this port shall have this value.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,10 +1,11 @@
 //! Plan a change: pure, from what was read to what would be written.
 
+use crate::command::register::TlvHeader;
 use crate::hwdb::{Access, Field, FieldValue, Place, Scope, Tlv};
 
 use super::change::{Assignment, Base, Change, Goal, Plan, Reserved, TlvWrite};
 use super::plan_error::PlanError;
-use super::tlv_store::{self, Stored, TlvHeader};
+use super::tlv_store::{self, Stored};
 use super::{Availability, PortSettings, SettingValue, TlvReading};
 
 /// Plans the wishes against what was read.
@@ -178,7 +179,10 @@ impl<'a> Planner<'a> {
                 after: Stored::NotSet,
                 header: Some(reading.tlv.version)
                     .filter(|version| *version != 0)
-                    .map(TlvHeader::of_version),
+                    .map(|version| TlvHeader {
+                        version,
+                        ..TlvHeader::OURS
+                    }),
                 secret: reading.tlv.is_secret(),
                 applies: reading.tlv.applies,
             },

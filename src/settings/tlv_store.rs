@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::command::register::{Mnva, MnvaKey, Mnvda, Mnvdi, TypeDword, Which};
+use crate::command::register::{Mnva, MnvaKey, Mnvda, Mnvdi, TlvHeader, TypeDword, Which};
 use crate::command::{CommandError, Session, Status};
 use crate::hwdb::{FirmwareInterface, Tlv, TlvClass};
 
@@ -31,6 +31,17 @@ impl TlvKey {
                 Some(TlvClass::Pci) => TypeDword::pci(tlv.tlv_type),
                 Some(TlvClass::Global) | None => TypeDword::global(tlv.tlv_type),
             }),
+        }
+    }
+}
+
+impl TlvKey {
+    /// Whether it means another instance through every PCI function.
+    #[must_use]
+    pub fn is_of_function(&self) -> bool {
+        match self {
+            Self::Mnva(_) => false,
+            Self::Mnvda(key) => key.0 >> 24 == TlvClass::Host.code(),
         }
     }
 }
@@ -98,26 +109,6 @@ impl fmt::Debug for Shown {
     }
 }
 
-/// Version and writer of a stored TLV (ConnectX-4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TlvHeader {
-    /// Version of the TLV's layout.
-    pub version: u8,
-    /// Who wrote it.
-    pub writer_id: u8,
-}
-
-impl TlvHeader {
-    /// A layout of this version, written by flexctl.
-    #[must_use]
-    pub fn of_version(version: u8) -> Self {
-        Self {
-            version,
-            writer_id: Mnvda::WRITER_ID,
-        }
-    }
-}
-
 /// The longest TLV, in bytes.
 const LONGEST: u16 = 256;
 
@@ -166,11 +157,8 @@ pub(super) fn write(
             })
         }
         TlvKey::Mnvda(key) => {
-            let tlv = Mnvda::store(key, data.to_vec());
-            session.set(&match header {
-                Some(header) => tlv.written_by(header.version, header.writer_id),
-                None => tlv,
-            })
+            let header = header.unwrap_or(TlvHeader::OURS);
+            session.set(&Mnvda::store_as(key, data.to_vec(), header))
         }
     }
 }

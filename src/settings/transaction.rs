@@ -11,7 +11,14 @@ pub(super) fn holds_now(
     session: &mut Session<'_>,
     write: &TlvWrite,
 ) -> Result<Stored, CommandError> {
-    let length = u16::try_from(write.base.len()).unwrap_or(u16::MAX);
+    let length = |stored: &Stored| match stored {
+        Stored::Set(data) => data.len(),
+        Stored::NotSet => 0,
+    };
+    let longest = length(&write.before)
+        .max(length(&write.after))
+        .max(write.base.len());
+    let length = u16::try_from(longest).unwrap_or(u16::MAX);
     tlv_store::read(session, write.key, Which::Next, length)
 }
 

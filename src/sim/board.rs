@@ -189,10 +189,14 @@ impl Board {
         slot.config.write(at, value, lanes);
     }
 
+    /// Whether a function is a physical one.
+    pub(crate) fn is_physical(&self, function: usize) -> bool {
+        self.slots.get(function).is_some_and(|slot| slot.physical)
+    }
+
     /// The length of a BAR, or why the host does not map it.
     pub(crate) fn map_bar(&self, function: usize, bar: u8) -> Result<u64, &'static str> {
-        let physical = self.slots.get(function).is_some_and(|slot| slot.physical);
-        if bar != 0 || !physical {
+        if bar != 0 || !self.is_physical(function) {
             Err("the card has no registers there")
         } else if !self.firmware.profile.gateway.bar0 {
             Err("the host does not allow to map it")

@@ -142,4 +142,20 @@ impl Function for CardFunction {
             .map(|rom| rom.bytes[..rom.shown].to_vec())
             .ok_or_else(|| unavailable("the host shows none"))
     }
+
+    fn read_vpd(&mut self) -> Result<Vec<u8>, FunctionError> {
+        let unavailable = |reason: &str| FunctionError::VpdUnavailable {
+            address: self.address,
+            reason: reason.to_owned(),
+        };
+        let mut board = self.board();
+        if !board.firmware.answers() {
+            return Err(unavailable("the card does not answer"));
+        }
+        if board.is_physical(self.index) {
+            Ok(board.vpd.clone())
+        } else {
+            Err(unavailable("the host shows none"))
+        }
+    }
 }

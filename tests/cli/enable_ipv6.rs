@@ -538,7 +538,7 @@ fn the_values_of_before_are_kept() {
     let backup = place.path("state").join("backups/sim-connectx-4.json");
     let record: serde_json::Value =
         serde_json::from_str(&std::fs::read_to_string(backup).unwrap()).unwrap();
-    assert_eq!(record["schema"], "flexctl.transaction/1");
+    assert_eq!(record["schema"], "flexctl.change/2");
     assert_eq!(record["tlvs"][0]["before"], "00000014");
     assert_eq!(record["tlvs"][1]["after"], "00000214");
     let transactions = place.path("state").join("transactions");

@@ -1,8 +1,10 @@
 //! Keep the record and write.
 
+use crate::device::{ChangeKind, Record, RecordTlv};
 use crate::hwdb::Applies;
 use crate::settings::{WarmReboot, apply};
 
+use super::super::boot_id::boot_id;
 use super::super::context::Context;
 use super::super::error::Failure;
 use super::super::failure_hints::{Situation, apply_failure};
@@ -21,8 +23,13 @@ enum After {
 
 /// A card that holds what is wanted: what an earlier run left is settled.
 pub(super) fn leave(prepared: &Prepared<'_>, dry_run: bool) -> Result<(), Failure> {
-    if prepared.unfinished.is_some() && !dry_run && prepared.settles_everything {
+    if dry_run {
+        return Ok(());
+    }
+    if prepared.unfinished.is_some() && prepared.settles_everything {
         prepared.journal.discard(None)?;
+    } else if let ChangeKind::Undo(number) = prepared.kind {
+        prepared.journal.forget(number)?;
     }
     Ok(())
 }
@@ -40,7 +47,14 @@ pub(super) fn carry_out(
         .as_ref()
         .filter(|_| !prepared.settles_everything)
         .and_then(|record| record.without(plan));
-    journal.begin(prepared.card, plan, prepared.unfinished.as_ref())?;
+    let record = Record::new(
+        prepared.card,
+        Some(prepared.identity.clone()),
+        prepared.kind,
+        boot_id(ctx, prepared.card),
+        plan.writes.iter().map(RecordTlv::of).collect(),
+    );
+    journal.begin_change(record, prepared.unfinished.as_ref())?;
     let mut firmwares: Vec<_> = prepared.open.firmwares.iter_mut().collect();
     let outcome = apply(&mut firmwares, plan).map_err(|error| {
         let after = if !error.nothing_written() {
@@ -54,6 +68,14 @@ pub(super) fn carry_out(
         (apply_failure(&error, &situation), after)
     });
     match &outcome {
+        // What is undone is on record no longer; whoever is killed in between can
+        // undo once more, and finds it done.
+        Ok(_) if prepared.is_undo => {
+            journal.discard(left_over.as_ref())?;
+            if let ChangeKind::Undo(number) = prepared.kind {
+                journal.forget(number)?;
+            }
+        }
         Ok(_) | Err((_, After::DefaultsWrittenDown)) => journal.finish(left_over.as_ref())?,
         Err((_, After::NothingWritten)) => journal.discard(prepared.unfinished.as_ref())?,
         Err((_, After::Unsettled)) => {}
@@ -73,7 +95,9 @@ pub(super) fn carry_out(
     report.restart_how = plan
         .restart()
         .map(|restart| restart_words(restart, applied.warm_reboot).to_owned());
-    report.backup = Some(journal.backup_path().display().to_string());
+    if !prepared.is_undo {
+        report.backup = Some(journal.backup_path().display().to_string());
+    }
     Ok(())
 }
 

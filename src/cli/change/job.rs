@@ -1,16 +1,17 @@
 //! What is wanted of a card.
 
-use crate::device::{Card, CardReading, OpenCard};
+use crate::device::{Card, CardReading, ChangeKind, OpenCard};
 use crate::settings::{Change, Detail, Obstacle, Plan, PlanError, PortSettings, RomFacts, Wanted};
 
 use super::super::context::Context;
 use super::super::error::Failure;
 use super::super::failure_hints::plan_failure;
+use super::super::report::SettingChangeReport;
 
 /// What is wanted of a card: what has to be read, and the plan that follows.
 pub(in crate::cli) trait Job: Sync {
-    /// What it is called in records and documents: `set`, `enable-ipv6`.
-    fn kind(&self) -> String;
+    /// What it is called in the record of the change.
+    fn kind(&self) -> ChangeKind;
 
     /// Which settings have to be read.
     fn wanted(&self) -> Wanted<'_>;
@@ -25,14 +26,25 @@ pub(in crate::cli) trait Job: Sync {
         Detail::ForChange
     }
 
+    /// Whether the board has to be known to plan: serial and part number. Whoever
+    /// writes looks it up all the same.
+    fn needs_board(&self) -> bool {
+        false
+    }
+
     /// The plan for a card, given what was read. Nothing is written here.
     fn plan(
         &self,
         ctx: &Context,
         card: &Card,
-        open: &OpenCard,
+        open: &mut OpenCard,
         reading: &CardReading,
     ) -> Result<Planned, Failure>;
+
+    /// Whether a change is taken back: that is no change of its own.
+    fn is_undo(&self) -> bool {
+        false
+    }
 
     /// Whether a card that holds what is wanted has nothing left of a run that
     /// was not finished.
@@ -52,6 +64,9 @@ pub(in crate::cli) struct Planned {
     pub(in crate::cli) rom: RomFacts,
     /// What else there is to say.
     pub(in crate::cli) notes: Vec<String>,
+    /// What changes, by port (0 for the card), where TLVs are put back as they
+    /// were and not settings changed by name.
+    pub(in crate::cli) differences: Vec<(u8, SettingChangeReport)>,
 }
 
 impl Planned {
@@ -69,6 +84,7 @@ impl Planned {
             plan,
             rom: RomFacts::NotRead,
             notes: Vec::new(),
+            differences: Vec::new(),
         }
     }
 

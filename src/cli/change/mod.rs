@@ -16,4 +16,5 @@ mod unfinished;
 pub(super) use fleet::{Purpose, change_together};
 pub(super) use job::{Job, Planned, chosen_ports};
 pub(super) use one_card::change_one_by_one;
+pub(super) use prepare::know_board;
 pub(super) use unfinished::unfinished_report;

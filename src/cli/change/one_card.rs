@@ -128,18 +128,16 @@ pub(super) fn nothing_to_do() -> String {
 
 /// The last line about a card that was written.
 pub(super) fn written(report: &ChangeReport) -> String {
-    format!(
-        "{}, {} {}",
+    let mut line = format!(
+        "{}, {}",
         styled(GOOD, "written and read back"),
-        report.restart_how.as_deref().unwrap_or_default(),
-        styled(
-            DIM,
-            format_args!(
-                "(values of before: {})",
-                report.backup.as_deref().unwrap_or_default()
-            )
-        )
-    )
+        report.restart_how.as_deref().unwrap_or_default()
+    );
+    if let Some(backup) = &report.backup {
+        let words = format_args!("(values of before: {backup})");
+        line.push_str(&format!(" {}", styled(DIM, words)));
+    }
+    line
 }
 
 pub(super) fn say(ctx: &Context, line: &str) -> Result<(), Failure> {

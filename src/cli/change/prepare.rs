@@ -1,7 +1,7 @@
 //! Lock a card, read it, plan: everything before the first write.
 
-use crate::device::{Card, CardLock, CardReading, Journal, OpenCard, Unfinished};
-use crate::settings::{Plan, Wanted};
+use crate::device::{Card, CardLock, CardReading, ChangeKind, Journal, OpenCard, Unfinished};
+use crate::settings::{CardIdentity, Plan, Wanted};
 
 use super::super::args::WriteArgs;
 use super::super::context::Context;
@@ -15,12 +15,15 @@ use super::{Job, Planned, unfinished_report};
 /// A card that is ready to be changed.
 pub(super) struct Prepared<'a> {
     pub(super) card: &'a Card,
-    pub(super) kind: String,
+    pub(super) kind: ChangeKind,
+    pub(super) identity: CardIdentity,
     pub(super) open: OpenCard,
     pub(super) plan: Plan,
     pub(super) journal: Journal,
     pub(super) unfinished: Option<Unfinished>,
     pub(super) settles_everything: bool,
+    /// Whether a change is taken back: that is no change of its own.
+    pub(super) is_undo: bool,
     _lock: Option<CardLock>,
 }
 
@@ -52,26 +55,47 @@ pub(super) fn prepare<'a>(
     let wanted = names
         .as_ref()
         .map_or_else(|| job.wanted(), |names| Wanted::Holding(names));
-    let reading = open
+    let mut reading = open
         .read(job.detail(), wanted)
         .map_err(|error| command_failure(&error, &situation))?;
+    if job.needs_board() || !write.dry_run {
+        know_board(ctx, card, &open, &mut reading);
+    }
     let journal = Journal::of(&ctx.folders, card);
     let unfinished = journal.unfinished()?;
     report.unfinished = unfinished
         .as_ref()
         .map(|record| unfinished_report(record, &reading.ports));
-    let planned = job.plan(ctx, card, &open, &reading)?;
+    let planned = job.plan(ctx, card, &mut open, &reading)?;
     describe(card, &reading, &planned, report);
     Ok(Prepared {
         card,
         kind: job.kind(),
+        identity: open.identity(&reading),
         open,
         plan: planned.plan,
         journal,
         unfinished,
         settles_everything: job.settles_everything(),
+        is_undo: job.is_undo(),
         _lock: lock,
     })
+}
+
+/// Looks up serial and part number. A board that does not say them is worked on
+/// all the same.
+pub(in crate::cli) fn know_board(
+    ctx: &Context,
+    card: &Card,
+    open: &OpenCard,
+    reading: &mut CardReading,
+) {
+    if let Err(error) = open.read_vpd(reading) {
+        ctx.output.detail(format_args!(
+            "{}: serial number not known: {error}",
+            card.selector()
+        ));
+    }
 }
 
 /// Puts the plan into the report.
@@ -85,19 +109,31 @@ fn describe(card: &Card, reading: &CardReading, planned: &Planned, report: &mut 
         .iter()
         .filter(|change| change.port == 0)
         .map(SettingChangeReport::new)
+        .chain(different(planned, 0))
         .collect();
     report.ports = planned
         .ports
         .iter()
         .filter_map(|(number, obstacles)| {
             let port = reading.ports.iter().find(|port| port.port == *number)?;
-            Some(PortChangeReport::new(
+            let mut report = PortChangeReport::new(
                 port.port,
                 port.function.to_string(),
                 interfaces(card, port),
                 &planned.plan.changes,
                 obstacles.iter().map(ObstacleReport::new).collect(),
-            ))
+            );
+            report.settings.extend(different(planned, *number));
+            Some(report)
         })
         .collect();
+}
+
+/// What changes of a port where TLVs are put back.
+fn different(planned: &Planned, port: u8) -> impl Iterator<Item = SettingChangeReport> {
+    planned
+        .differences
+        .iter()
+        .filter(move |(number, _)| *number == port)
+        .map(|(_, change)| change.clone())
 }

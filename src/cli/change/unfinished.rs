@@ -22,7 +22,7 @@ pub(in crate::cli) fn unfinished_report(
         .iter()
         .map(|tlv| {
             let reading = holds(&tlv.function, &tlv.key);
-            let secret = reading.is_some_and(|reading| reading.tlv.is_secret());
+            let secret = tlv.secret || reading.is_some_and(|reading| reading.tlv.is_secret());
             let now = reading.map(|reading| reading.next.as_ref().map(Stored::to_string));
             let what = match now {
                 Some(Ok(now)) if now == tlv.after => "holds the new value".to_owned(),

@@ -1,23 +1,27 @@
 //! The commands, one file each.
 
 mod apply;
+mod backup;
 mod check;
 mod disable_ipv6;
 mod doctor;
 mod enable_ipv6;
 mod list;
 mod plan;
+mod restore;
 mod settings;
 mod show;
 mod sim;
 
 pub(super) use apply::{ApplyArgs, apply};
+pub(super) use backup::{BackupArgs, backup};
 pub(super) use check::{CheckArgs, check};
 pub(super) use disable_ipv6::{DisableArgs, disable_ipv6};
 pub(super) use doctor::{DoctorArgs, doctor};
 pub(super) use enable_ipv6::{EnableArgs, enable_ipv6};
 pub(super) use list::{ListArgs, list};
 pub(super) use plan::{PlanArgs, plan};
+pub(super) use restore::{RestoreArgs, restore};
 pub(super) use settings::{SettingsArgs, settings};
 pub(super) use show::{ShowArgs, show};
 pub(super) use sim::{SimArgs, SimExecArgs, sim, sim_exec};

@@ -103,7 +103,7 @@ pub(in crate::cli) struct PortChangeReport {
 }
 
 /// A setting that changes or stays.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub(in crate::cli) struct SettingChangeReport {
     /// Its name.
     pub(in crate::cli) name: String,

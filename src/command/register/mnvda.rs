@@ -28,21 +28,23 @@ use bitfield_struct::bitfield;
 
 use super::{Layout, Method, Readable, Register, dwords};
 
+/// Writer id of a configuration tool.
+const WRITER_ID: u8 = 9;
 /// What a GET asks for, as mstconfig does.
 const ASKED_BYTES: u16 = 0x100;
 const HEADER_DWORDS: usize = 3;
 
-/// Dword 0 of MNVDA.
+/// Dword 0 of MNVDA, and of the TLV in MNVGN.
 #[bitfield(u32)]
-struct Dword0 {
+pub(super) struct Dword0 {
     #[bits(9)]
-    length: u16,
+    pub(super) length: u16,
     #[bits(3)]
-    writer_host_id: u8,
+    pub(super) writer_host_id: u8,
     #[bits(4)]
-    version: u8,
+    pub(super) version: u8,
     #[bits(5)]
-    writer_id: u8,
+    pub(super) writer_id: u8,
     __: bool,
     read_current: bool,
     default: bool,
@@ -50,6 +52,43 @@ struct Dword0 {
     over_en: bool,
     #[bits(6)]
     __: u8,
+}
+
+/// Who wrote a TLV, and by which version of its layout.
+///
+/// A card takes writer ids 6 to 0xb from the host (UEFI HII, UEFI CLP, FlexBoot,
+/// the configuration tool, two users) and puts its own in place of others: what
+/// is read back need not be what was written.
+///
+/// Source: mstflint's register layouts name the ids; Mellanox Adapters
+/// Programmer's Reference Manual, writer_id of the configuration item header:
+/// which ones are taken.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct TlvHeader {
+    /// Version of the TLV's layout, 0 to 15.
+    pub version: u8,
+    /// Who wrote it, 0 to 31.
+    pub writer_id: u8,
+    /// The host that wrote it, 0 to 7.
+    pub writer_host_id: u8,
+}
+
+impl TlvHeader {
+    /// What flexctl and mstconfig write of their own: version 0 by the
+    /// configuration tool.
+    pub const OURS: Self = Self {
+        version: 0,
+        writer_id: WRITER_ID,
+        writer_host_id: 0,
+    };
+
+    pub(super) fn of(dword: Dword0) -> Self {
+        Self {
+            version: dword.version(),
+            writer_id: dword.writer_id(),
+            writer_host_id: dword.writer_host_id(),
+        }
+    }
 }
 
 /// The three header dwords.
@@ -123,15 +162,11 @@ pub struct Mnvda {
     tlv_type: TypeDword,
     which: Which,
     length_bytes: u16,
-    version: u8,
-    writer_id: u8,
+    header: TlvHeader,
     data: Vec<u8>,
 }
 
 impl Mnvda {
-    /// Writer id of a configuration tool.
-    pub const WRITER_ID: u8 = 9;
-
     /// Asks for a TLV of which `wanted_bytes` matter (a multiple of four).
     #[must_use]
     pub fn ask(tlv_type: TypeDword, which: Which, wanted_bytes: u16) -> Self {
@@ -139,8 +174,7 @@ impl Mnvda {
             tlv_type,
             which,
             length_bytes: wanted_bytes,
-            version: 0,
-            writer_id: Self::WRITER_ID,
+            header: TlvHeader::OURS,
             data: Vec::new(),
         }
     }
@@ -148,36 +182,25 @@ impl Mnvda {
     /// Stores a TLV; `data` is a multiple of four bytes, 256 at most.
     #[must_use]
     pub fn store(tlv_type: TypeDword, data: Vec<u8>) -> Self {
+        Self::store_as(tlv_type, data, TlvHeader::OURS)
+    }
+
+    /// Stores a TLV in the name of another writer: to put back what was there.
+    #[must_use]
+    pub fn store_as(tlv_type: TypeDword, data: Vec<u8>, header: TlvHeader) -> Self {
         Self {
             tlv_type,
             which: Which::Next,
             length_bytes: u16::try_from(data.len()).unwrap_or(u16::MAX),
-            version: 0,
-            writer_id: Self::WRITER_ID,
+            header,
             data,
         }
     }
 
-    /// The same TLV with another version and writer: for restoring it as it was.
-    ///
-    /// A card takes writer ids 6 to 0xb only and stores 5 for every other one.
+    /// Who wrote it, as the card answered.
     #[must_use]
-    pub fn written_by(mut self, version: u8, writer_id: u8) -> Self {
-        self.version = version & 0xf;
-        self.writer_id = writer_id & 0x1f;
-        self
-    }
-
-    /// Version of the TLV's layout, as the card reports it.
-    #[must_use]
-    pub fn version(&self) -> u8 {
-        self.version
-    }
-
-    /// Who wrote it, as the card reports it.
-    #[must_use]
-    pub fn writer_id(&self) -> u8 {
-        self.writer_id
+    pub fn header(&self) -> TlvHeader {
+        self.header
     }
 
     /// Length of the data as the card reports it, in bytes.
@@ -192,7 +215,7 @@ impl Mnvda {
         &self.data
     }
 
-    fn header(&self, dword0: Dword0) -> Vec<u32> {
+    fn packed_header(&self, dword0: Dword0) -> Vec<u32> {
         vec![dword0.into_bits(), self.tlv_type.0, 0]
     }
 }
@@ -206,10 +229,10 @@ impl Register for Mnvda {
         let bytes = self.length_bytes;
         match method {
             Method::Get => Layout {
-                written: self.header(
+                written: self.packed_header(
                     Dword0::new()
                         .with_length(ASKED_BYTES)
-                        .with_writer_id(Self::WRITER_ID)
+                        .with_writer_id(WRITER_ID)
                         .with_read_current(self.which == Which::Current)
                         .with_default(self.which == Which::Default),
                 ),
@@ -217,11 +240,12 @@ impl Register for Mnvda {
                 wanted: wanted(bytes),
             },
             Method::Set => {
-                let mut written = self.header(
+                let mut written = self.packed_header(
                     Dword0::new()
-                        .with_length(bytes)
-                        .with_version(self.version)
-                        .with_writer_id(self.writer_id)
+                        .with_length(bytes & 0x1ff)
+                        .with_writer_host_id(self.header.writer_host_id & 7)
+                        .with_version(self.header.version & 0xf)
+                        .with_writer_id(self.header.writer_id & 0x1f)
                         .with_over_en(true),
                 );
                 written.extend(dwords(&self.data));
@@ -253,8 +277,7 @@ impl Readable for Mnvda {
             tlv_type: TypeDword(header.tlv_type),
             which: Which::Next,
             length_bytes: length,
-            version: header.dword0.version(),
-            writer_id: header.dword0.writer_id(),
+            header: TlvHeader::of(header.dword0),
             data: rest.get(..there).unwrap_or_default().to_vec(),
         })
     }
@@ -270,6 +293,19 @@ mod tests {
         let layout = Mnvda::store(TypeDword::host(0x195), vec![0, 0, 3, 0]).layout(Method::Set);
         assert_eq!(layout.written, [0x0209_0004, 0x0300_0195, 0, 0x0000_0300]);
         assert_eq!(layout.declared_dwords, 4);
+    }
+
+    #[test]
+    fn what_another_wrote_is_stored_in_its_name() {
+        let header = TlvHeader {
+            version: 2,
+            writer_id: 8,
+            writer_host_id: 1,
+        };
+        let store = Mnvda::store_as(TypeDword::host(0x195), vec![0; 4], header);
+        assert_eq!(store.layout(Method::Set).written[0], 0x0208_2204);
+        let answer = [0, 8, 0x22, 4, 3, 0, 1, 0x95, 0, 0, 0, 0, 1, 2, 3, 4];
+        assert_eq!(Mnvda::unpack(&answer).unwrap().header(), header);
     }
 
     #[test]

@@ -113,6 +113,14 @@ impl Profile {
             .flat_map(|wish| wish.names.iter().map(String::as_str))
     }
 
+    /// Whether a match asks for what only the board says: part or serial number.
+    #[must_use]
+    pub fn asks_for_the_board(&self) -> bool {
+        self.sections.iter().any(|section| {
+            section.criteria.part_number.is_some() || section.criteria.serial.is_some()
+        })
+    }
+
     /// Reads a profile from its text.
     ///
     /// Checked are its form, every name, and every value as far as it can be

@@ -14,6 +14,8 @@ pub(crate) fn texts(info: &FunctionInfo) -> Vec<(&'static str, String)> {
             "numa_node",
             format!("{}\n", info.numa_node.map_or(-1, i64::from)),
         ),
+        // None is routed; without the file lspci gives up.
+        ("irq", "0\n".to_owned()),
         ("resource", resource(info)),
     ];
     let hexadecimal = [

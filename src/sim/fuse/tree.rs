@@ -196,8 +196,8 @@ mod tests {
             }
             other => format!("{other:?}"),
         };
-        insta::assert_snapshot!(names("0000:10:00.0"), @"class config device driver infiniband net numa_node resource resource0 revision rom sriov_numvfs subsystem_device subsystem_vendor vendor virtfn0 virtfn1 vpd");
-        insta::assert_snapshot!(names("0000:10:00.2"), @"class config device driver numa_node physfn resource revision subsystem_device subsystem_vendor vendor");
+        insta::assert_snapshot!(names("0000:10:00.0"), @"class config device driver infiniband irq net numa_node resource resource0 revision rom sriov_numvfs subsystem_device subsystem_vendor vendor virtfn0 virtfn1 vpd");
+        insta::assert_snapshot!(names("0000:10:00.2"), @"class config device driver irq numa_node physfn resource revision subsystem_device subsystem_vendor vendor");
         insta::assert_snapshot!(names("0000:10:00.1/net/enp16s0f1"), @"address dev_port");
         insta::assert_snapshot!(names("0000:10:00.1/virtfn1"), @r#"Link("../0000:10:00.5")"#);
     }

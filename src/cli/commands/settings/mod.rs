@@ -1,11 +1,14 @@
 //! `flexctl settings`: every setting by name.
 
 mod explain;
+mod export;
 mod get;
 mod list;
 mod reading;
 mod reset;
+mod schema;
 mod set;
+mod undo;
 
 use clap::{Args, Subcommand};
 
@@ -31,7 +34,10 @@ enum SettingsCommand {
     Get(get::GetArgs),
     Set(set::SetArgs),
     Reset(reset::ResetArgs),
+    Undo(undo::UndoArgs),
+    Export(export::ExportArgs),
     Explain(explain::ExplainArgs),
+    Schema(schema::SchemaArgs),
 }
 
 pub(in crate::cli) fn settings(args: &SettingsArgs, ctx: &Context) -> Result<ExitCode, Failure> {
@@ -40,6 +46,9 @@ pub(in crate::cli) fn settings(args: &SettingsArgs, ctx: &Context) -> Result<Exi
         SettingsCommand::Get(args) => get::get(args, ctx),
         SettingsCommand::Set(args) => set::set(args, ctx),
         SettingsCommand::Reset(args) => reset::reset(args, ctx),
+        SettingsCommand::Undo(args) => undo::undo(args, ctx),
+        SettingsCommand::Export(args) => export::export(args, ctx),
+        SettingsCommand::Schema(args) => schema::schema(args, ctx),
         SettingsCommand::Explain(args) => explain::explain(args, ctx),
     }
 }

@@ -2,7 +2,7 @@
 
 use clap::Args;
 
-use crate::device::{Card, CardReading, OpenCard};
+use crate::device::{Card, CardReading, ChangeKind, OpenCard};
 use crate::hwdb::{Access, Scope};
 use crate::settings::{Assignment, Availability, Detail, Reserved, SettingName, Wanted, plan};
 
@@ -70,8 +70,8 @@ pub(super) fn reset(args: &ResetArgs, ctx: &Context) -> Result<ExitCode, Failure
 }
 
 impl Job for ResetJob {
-    fn kind(&self) -> String {
-        "reset".to_owned()
+    fn kind(&self) -> ChangeKind {
+        ChangeKind::Reset
     }
 
     fn wanted(&self) -> Wanted<'_> {
@@ -91,7 +91,7 @@ impl Job for ResetJob {
         &self,
         _ctx: &Context,
         _card: &Card,
-        open: &OpenCard,
+        open: &mut OpenCard,
         reading: &CardReading,
     ) -> Result<Planned, Failure> {
         let mut wishes = Vec::new();

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use clap::Args;
 
-use crate::device::{Card, CardReading, OpenCard};
+use crate::device::{Card, CardReading, ChangeKind, OpenCard};
 use crate::hwdb::{Place, Scope, SettingsFile};
 use crate::settings::{Assignment, Reserved, SettingName, Wanted, plan};
 
@@ -147,8 +147,8 @@ impl SetJob {
 }
 
 impl Job for SetJob {
-    fn kind(&self) -> String {
-        "set".to_owned()
+    fn kind(&self) -> ChangeKind {
+        ChangeKind::Set
     }
 
     fn wanted(&self) -> Wanted<'_> {
@@ -163,7 +163,7 @@ impl Job for SetJob {
         &self,
         _ctx: &Context,
         _card: &Card,
-        open: &OpenCard,
+        open: &mut OpenCard,
         reading: &CardReading,
     ) -> Result<Planned, Failure> {
         let mut wishes = Vec::new();

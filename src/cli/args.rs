@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::device::Selector;
 
 use super::commands::{
-    ApplyArgs, CheckArgs, DisableArgs, DoctorArgs, EnableArgs, ListArgs, PlanArgs, SettingsArgs,
-    ShowArgs, SimArgs, SimExecArgs,
+    ApplyArgs, CheckArgs, CompletionsArgs, DisableArgs, DoctorArgs, EnableArgs, ListArgs, ManArgs,
+    PlanArgs, SettingsArgs, ShowArgs, SimArgs, SimExecArgs,
 };
 
 /// Switch Mellanox ConnectX-3/-4 cards to IPv6 network boot from the running system
@@ -100,6 +100,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     Doctor(DoctorArgs),
     Sim(SimArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
     #[command(name = "__sim-exec", hide = true)]
     SimExec(SimExecArgs),
 }

@@ -6,6 +6,7 @@
 mod args;
 mod change;
 mod commands;
+mod complete;
 mod confirm;
 mod context;
 mod error;

@@ -2,10 +2,12 @@
 
 mod apply;
 mod check;
+mod completions;
 mod disable_ipv6;
 mod doctor;
 mod enable_ipv6;
 mod list;
+mod man;
 mod plan;
 mod settings;
 mod show;
@@ -13,10 +15,12 @@ mod sim;
 
 pub(super) use apply::{ApplyArgs, apply};
 pub(super) use check::{CheckArgs, check};
+pub(super) use completions::{CompletionsArgs, completions};
 pub(super) use disable_ipv6::{DisableArgs, disable_ipv6};
 pub(super) use doctor::{DoctorArgs, doctor};
 pub(super) use enable_ipv6::{EnableArgs, enable_ipv6};
 pub(super) use list::{ListArgs, list};
+pub(super) use man::{ManArgs, man};
 pub(super) use plan::{PlanArgs, plan};
 pub(super) use settings::{SettingsArgs, settings};
 pub(super) use show::{ShowArgs, show};

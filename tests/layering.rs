@@ -31,8 +31,10 @@ const ROOMS: [(&str, &[&str]); 9] = [
 ];
 
 /// Crates, and the one place that may use each.
-const CRATES: [(&str, &str); 8] = [
+const CRATES: [(&str, &str); 10] = [
     ("clap", "cli/"),
+    ("clap_complete", "cli/"),
+    ("clap_mangen", "cli/"),
     ("anstream", "cli/"),
     ("anstyle", "cli/"),
     ("indicatif", "cli/"),

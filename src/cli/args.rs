@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use crate::device::Selector;
 
 use super::commands::{
-    ApplyArgs, BackupArgs, CheckArgs, DisableArgs, DoctorArgs, EnableArgs, ListArgs, PlanArgs,
-    RestoreArgs, SettingsArgs, ShowArgs, SimArgs, SimExecArgs,
+    ApplyArgs, BackupArgs, CheckArgs, CompletionsArgs, DisableArgs, DoctorArgs, EnableArgs,
+    ListArgs, ManArgs, PlanArgs, RestoreArgs, SettingsArgs, ShowArgs, SimArgs, SimExecArgs,
 };
 
 /// Switch Mellanox ConnectX-3/-4 cards to IPv6 network boot from the running system
@@ -102,6 +102,8 @@ pub(super) enum Command {
     Restore(RestoreArgs),
     Doctor(DoctorArgs),
     Sim(SimArgs),
+    Completions(CompletionsArgs),
+    Man(ManArgs),
     #[command(name = "__sim-exec", hide = true)]
     SimExec(SimExecArgs),
 }

@@ -7,6 +7,7 @@ mod args;
 mod boot_id;
 mod change;
 mod commands;
+mod complete;
 mod confirm;
 mod context;
 mod error;

@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::ExitCode;
 use super::args::{Cli, Command};
 use super::commands;
+use super::complete;
 use super::context::{Context, output_of};
 use super::error::{Failure, FailureReport};
 use super::output::{CARE, Output, styled};
@@ -24,6 +25,10 @@ struct ErrorReport {
 /// returns its exit code: an [`ExitCode`], or that of the command of `sim run`.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     let arguments: Vec<OsString> = arguments.into_iter().collect();
+    // A shell may ask for what a word could become; that is no run of a command.
+    if let Some(code) = complete::answer(&arguments) {
+        return code as u8;
+    }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &arguments) as u8,
@@ -92,6 +97,8 @@ fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         // These two must not start threads or touch a card.
         Command::SimExec(args) => return Ok(commands::sim_exec(args)),
         Command::Sim(args) => return commands::sim(args, output_of(global)),
+        Command::Completions(args) => commands::completions(args, output_of(global)),
+        Command::Man(args) => commands::man(args, output_of(global)),
         Command::List(args) => commands::list(args, &Context::new(global)?),
         Command::Show(args) => commands::show(args, &Context::new(global)?),
         Command::EnableIpv6(args) => commands::enable_ipv6(args, &Context::new(global)?),

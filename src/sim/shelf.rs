@@ -201,6 +201,18 @@ impl Shelf {
         Ok(names)
     }
 
+    /// The profile that a card on the shelf was made from, without opening the
+    /// card; `None` when there is none, or it cannot be read.
+    #[must_use]
+    pub fn profile_of(&self, name: &str) -> Option<String> {
+        check(name).ok()?;
+        let Some(shelf) = &self.inner.directory else {
+            return find_open(&self.lock(), name).map(|card| card.profile());
+        };
+        let state = storage::load_state(&shelf.join(name)).ok()?;
+        Some(state.profile)
+    }
+
     /// Takes a card off the shelf, with everything that is set on it.
     ///
     /// # Errors

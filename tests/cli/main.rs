@@ -15,14 +15,18 @@
 mod flexctl;
 #[path = "../hosts/mod.rs"]
 mod hosts;
+#[path = "../ring/mod.rs"]
+mod ring;
 
 mod bad_input;
+mod completions;
 mod disable_ipv6;
 mod doctor;
 mod enable_ipv6;
 mod faults;
 mod json;
 mod list;
+mod man;
 mod reference;
 mod show;
 mod sim;

@@ -30,6 +30,8 @@ fn the_help_of_every_command_is_the_reference() {
         "sim fault",
         "sim seed",
         "sim remove",
+        "completions",
+        "man",
     ] {
         let run = place.run(&format!("{command} --help"));
         assert_eq!((run.code, run.stderr.as_str()), (0, ""));
@@ -61,6 +63,8 @@ fn every_command_is_in_the_reference() {
             "disable-ipv6",
             "doctor",
             "sim",
+            "completions",
+            "man",
             "help"
         ]
     );

@@ -383,14 +383,19 @@ fn is_one_text(tlv: &Tlv) -> bool {
     }
 }
 
-/// What is stored in fields that stay has to be something that a source defines.
+/// What is stored in fields that stay has to be something that a source defines;
+/// what the card does not offer means nothing to it, and stays as it is.
 fn refuse_reserved(
     port: &PortSettings,
     reading: &TlvReading,
     data: &[u8],
     is_wished: impl Fn(&Field) -> bool,
 ) -> Result<(), PlanError> {
-    for field in reading.tlv.field.iter().filter(|field| !is_wished(field)) {
+    let counts = |field: &&Field| {
+        let missing = matches!(port.availability(&field.name), Availability::Missing(_));
+        !missing && !is_wished(field)
+    };
+    for field in reading.tlv.field.iter().filter(counts) {
         match field.get(data) {
             Some(value) if !field.is_legal(&value) => {
                 return Err(PlanError::ReservedValue {

@@ -3,7 +3,7 @@
 use crate::device::{Card, CardReading, ChangeKind, OpenCard};
 use crate::pci::Bdf;
 use crate::settings::profile::{CardFacts, Desired, PortFacts, Profile, ProfileError};
-use crate::settings::{Assignment, Detail, Plan, PlanError, Reserved, Wanted, pending, plan};
+use crate::settings::{Assignment, Detail, Pending, Plan, PlanError, Reserved, Wanted, plan};
 
 use super::ExitCode;
 use super::change::{Job, Planned};
@@ -11,6 +11,7 @@ use super::context::Context;
 use super::error::Failure;
 use super::failure_hints::plan_failure;
 use super::report::interfaces;
+use super::waiting::waiting;
 
 /// A card as a profile wants it.
 pub(super) struct ProfileJob {
@@ -65,7 +66,7 @@ impl Job for ProfileJob {
 
     fn plan(
         &self,
-        _ctx: &Context,
+        ctx: &Context,
         card: &Card,
         open: &mut OpenCard,
         reading: &CardReading,
@@ -87,7 +88,7 @@ impl Job for ProfileJob {
             notes.push("the profile says nothing about this card".to_owned());
         }
         if self.detail == Detail::Everything {
-            notes.extend(waiting(reading, &plan));
+            notes.extend(still(&waiting(ctx, card, open, reading), &plan));
         }
         let mut planned = Planned::new(plan, reading);
         planned.notes = notes;
@@ -128,8 +129,8 @@ fn facts<'a>(card: &Card, open: &'a OpenCard, reading: &CardReading, host: &str)
 }
 
 /// What the profile wants and is stored already, but waits for a restart.
-fn waiting(reading: &CardReading, plan: &Plan) -> Vec<String> {
-    pending(&reading.ports)
+fn still(waiting: &[Pending], plan: &Plan) -> Vec<String> {
+    waiting
         .iter()
         .filter(|one| {
             plan.changes.iter().any(|change| {

@@ -36,7 +36,7 @@ pub use card_identity::{CardIdentity, Sameness};
 pub use change::{Assignment, Base, Change, Goal, Plan, Reserved, TlvWrite};
 pub use ip_version::{IpMode, PxeBoot, UnknownIpMode, goal};
 pub use name::{NameError, SettingName, near};
-pub use pending::{Pending, pending};
+pub use pending::{HeldAtBoot, KnownFrom, Pending, pending};
 pub use plan::plan;
 pub use plan_error::PlanError;
 pub use port_settings::{Availability, Detail, PortSettings, SettingValue, TlvReading, Wanted};

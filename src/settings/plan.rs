@@ -161,10 +161,12 @@ impl<'a> Planner<'a> {
         }
         let base = base(port, reading)?;
         if self.reserved == Reserved::Refuse {
+            // What is replaced, and what the card does not offer, is of no account.
             let wished = |field: &Field| {
-                self.wishes.iter().any(|wish| {
-                    field.is_called(&wish.setting) && (number == 0 || wish.port == number)
-                })
+                port.availability(&field.name) != Availability::Offered
+                    || self.wishes.iter().any(|wish| {
+                        field.is_called(&wish.setting) && (number == 0 || wish.port == number)
+                    })
             };
             refuse_reserved(port, reading, &base, wished)?;
         }
@@ -388,9 +390,14 @@ fn refuse_reserved(
     port: &PortSettings,
     reading: &TlvReading,
     data: &[u8],
-    is_wished: impl Fn(&Field) -> bool,
+    is_of_no_account: impl Fn(&Field) -> bool,
 ) -> Result<(), PlanError> {
-    for field in reading.tlv.field.iter().filter(|field| !is_wished(field)) {
+    for field in reading
+        .tlv
+        .field
+        .iter()
+        .filter(|field| !is_of_no_account(field))
+    {
         match field.get(data) {
             Some(value) if !field.is_legal(&value) => {
                 return Err(PlanError::ReservedValue {

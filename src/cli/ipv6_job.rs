@@ -72,6 +72,7 @@ impl Job for Ipv6Job {
             rom,
             notes: Vec::new(),
             differences: Vec::new(),
+            pending: Vec::new(),
         })
     }
 

@@ -67,6 +67,7 @@ pub(super) fn planned(restore: Restore, reading: &CardReading, file: &SettingsFi
         rom: RomFacts::NotRead,
         notes: restore.notes.iter().map(ToString::to_string).collect(),
         differences,
+        pending: Vec::new(),
     }
 }
 

@@ -8,7 +8,8 @@ use super::super::context::Context;
 use super::super::error::Failure;
 use super::super::failure_hints::{Situation, command_failure, open_failure};
 use super::super::report::{
-    ChangeReport, ObstacleReport, PortChangeReport, RomReport, SettingChangeReport, interfaces,
+    ChangeReport, ObstacleReport, PendingReport, PortChangeReport, RomReport, SettingChangeReport,
+    interfaces,
 };
 use super::{Job, Planned, unfinished_report};
 
@@ -102,7 +103,9 @@ pub(in crate::cli) fn know_board(
 fn describe(card: &Card, reading: &CardReading, planned: &Planned, report: &mut ChangeReport) {
     report.rom = RomReport::of(&planned.rom);
     report.notes.clone_from(&planned.notes);
-    report.restart = planned.plan.restart();
+    let waiting = planned.pending.iter().map(|one| one.restart);
+    report.restart = waiting.chain(planned.plan.restart()).max();
+    report.pending = planned.pending.iter().map(PendingReport::new).collect();
     report.settings = planned
         .plan
         .changes

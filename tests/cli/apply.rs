@@ -1,5 +1,7 @@
 //! `flexctl apply`
 
+use std::process::Stdio;
+
 use insta::assert_snapshot;
 
 use crate::flexctl::place;
@@ -122,4 +124,59 @@ fn sections_for_the_host_go_by_its_name() {
         place.tlv("connectx-4", "function0", "0x3000195"),
         "00000114"
     );
+}
+
+#[test]
+fn two_processes_that_want_the_same_cards_queue() {
+    let place = place();
+    let file = profile(&place, PROFILE);
+    let cards = [
+        "connectx-4",
+        "connectx-3",
+        "connectx-4-lx",
+        "connectx-4-factory",
+    ];
+    let arguments = |order: &[&str]| {
+        let devices: Vec<String> = order.iter().map(|card| format!("-d sim:{card}")).collect();
+        format!("apply {file} {}", devices.join(" "))
+    };
+    let mut backwards = cards;
+    backwards.reverse();
+    for round in 0..5 {
+        let one = place
+            .command(&arguments(&cards))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let other = place
+            .command(&arguments(&backwards))
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        for child in [one, other] {
+            let output = child.wait_with_output().unwrap();
+            assert!(output.status.success(), "{round}: {output:?}");
+        }
+        for card in cards {
+            place.answer(&format!("settings undo -d sim:{card}"));
+        }
+    }
+}
+
+#[test]
+fn the_process_that_is_waited_for_is_named() {
+    let place = place();
+    let file = profile(&place, PROFILE);
+    std::fs::create_dir_all(place.path("run")).unwrap();
+    let path = place.path("run").join("sim-connectx-4.lock");
+    std::fs::write(&path, "4711\n").unwrap();
+    let held = std::fs::File::open(&path).unwrap();
+    held.lock().unwrap();
+    let run = place.run(&format!("apply {file} -d sim:connectx-4 -d sim:connectx-3"));
+    assert_eq!(run.code, 8, "{run}");
+    assert!(
+        run.stderr.contains("process 4711") || run.stderr.contains("process"),
+        "{run}"
+    );
+    assert_eq!(place.tlv("connectx-3", "port1", "0x2001"), "0000000f");
 }

@@ -10,6 +10,7 @@
 use std::env;
 use std::fs::{self, OpenOptions};
 use std::path::Path;
+use std::process::Command;
 
 /// What a ring of tests needs of the machine.
 #[derive(Clone, Copy, Debug)]
@@ -20,6 +21,8 @@ pub enum Need {
     /// User namespaces for everybody.
     UserNamespaces,
     Program(&'static str),
+    /// strace, and the right to use it.
+    Strace,
 }
 
 /// The ring in which Debian's mstconfig works on virtual cards.
@@ -46,6 +49,12 @@ impl Need {
             .into_iter()
             .find(|path| fs::read_to_string(path).is_ok_and(|text| text.trim() == "0"))
             .map(|path| format!("user namespaces are switched off: {path} is 0")),
+            Self::Strace if on_path("strace") => Command::new("strace")
+                .args(["-qq", "-o", "/dev/null", "true"])
+                .output()
+                .is_ok_and(|run| !run.status.success())
+                .then(|| "strace may not trace here".to_owned()),
+            Self::Strace => Some("strace is not installed".to_owned()),
             Self::Program(name) => (!on_path(name)).then(|| format!("{name} is not installed")),
         }
     }

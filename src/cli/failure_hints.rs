@@ -312,8 +312,14 @@ pub(super) fn plan_failure(error: &PlanError) -> Failure {
     match error {
         PlanError::NoSuchPort { .. } => Failure::new(ExitCode::NoSuchDevice, error)
             .hint("leave --port out to mean every port of the card"),
+        PlanError::NotOffered { setting, .. } if setting == "IP_VER" => {
+            Failure::new(ExitCode::Refused, error).hint(
+                "the card's firmware is too old for this setting; update it with mstflint, then try again",
+            )
+        }
         PlanError::NotOffered { .. } => Failure::new(ExitCode::Refused, error).hint(
-            "the card's firmware is too old for this setting; update it with mstflint, then try again",
+            "not every model and firmware has every setting; `flexctl settings list --all` says what \
+             this card lacks",
         ),
         PlanError::Unreadable { status, .. } | PlanError::CapabilityUnreadable { status, .. } => {
             let failure = Failure::new(ExitCode::CardError, error);
@@ -338,8 +344,13 @@ pub(super) fn plan_failure(error: &PlanError) -> Failure {
             "writing it without knowing the defaults could switch the option ROM off; set any boot setting \
              once in the Ctrl-B menu at boot, then try again",
         ),
-        PlanError::ReservedValue { .. } => Failure::new(ExitCode::Refused, error).hint(
-            "nothing was changed; --allow-reserved goes on all the same, and with --with-pxe it replaces the value",
+        PlanError::ReservedValue { setting, .. } if setting == "LEGACY_BOOT_PROTOCOL" => {
+            Failure::new(ExitCode::Refused, error).hint(
+                "nothing was changed; --allow-reserved goes on all the same, and with --with-pxe it replaces the value",
+            )
+        }
+        PlanError::ReservedValue { setting, .. } => Failure::new(ExitCode::Refused, error).hint(
+            format!("nothing was changed; set {setting} as well, or go on with --allow-reserved"),
         ),
         _ => Failure::new(ExitCode::Refused, error).hint("nothing was changed"),
     }

@@ -48,8 +48,12 @@ impl Job for Ipv6Job {
             refuse_reserved(port, self.reserved).map_err(|error| plan_failure(&error))?;
         }
         let wishes = goal(&chosen, self.mode, self.pxe);
-        let plan =
+        let mut plan =
             plan(&reading.ports, &wishes, self.reserved).map_err(|error| plan_failure(&error))?;
+        // Whoever switches IPv6 on or off knows what IP_VER means.
+        for change in &mut plan.changes {
+            change.caution = None;
+        }
         let rom = self.rom_facts(ctx, card);
         let ports = chosen
             .iter()
@@ -68,6 +72,7 @@ impl Job for Ipv6Job {
             rom,
             notes: Vec::new(),
             differences: Vec::new(),
+            pending: Vec::new(),
         })
     }
 

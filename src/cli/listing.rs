@@ -11,13 +11,16 @@ use crate::access::Patience;
 use crate::device::{Card, CardReading, Host, OpenCard, read_rom_facts};
 use crate::hwdb::Hwdb;
 use crate::pci::{BootMode, SysfsRoot};
-use crate::settings::{BOOT_PATH, Detail, Obstacle, PortSettings, RomFacts, Wanted, obstacles};
+use crate::settings::{
+    BOOT_PATH, Detail, Obstacle, Pending, PortSettings, RomFacts, Wanted, obstacles,
+};
 use crate::sim::Shelf;
 
 use super::ExitCode;
 use super::context::Context;
 use super::error::Failure;
 use super::failure_hints::{Situation, command_failure, open_failure};
+use super::waiting::{says_current, waiting};
 
 /// Cards that are opened at the same time.
 const MOST_AT_ONCE: usize = 64;
@@ -35,6 +38,10 @@ pub(super) struct CardAnswer {
     /// Its expansion ROM.
     pub(super) rom: RomFacts,
     boot_mode: BootMode,
+    /// What waits for a restart; only `show` looks.
+    pub(super) pending: Vec<Pending>,
+    /// Whether the card says what is current; only `show` looks.
+    pub(super) says_current: bool,
 }
 
 impl CardAnswer {
@@ -192,6 +199,8 @@ fn read_card(shared: &Shared, card: &Card, detail: Detail) -> Result<CardAnswer,
         reading,
         rom,
         boot_mode: shared.host.boot_mode,
+        pending: Vec::new(),
+        says_current: false,
     })
 }
 
@@ -208,6 +217,8 @@ pub(super) fn read_everything(ctx: &Context, card: &Card) -> Result<CardAnswer, 
         Err(error) => RomFacts::CannotTell(error.to_string()),
     };
     Ok(CardAnswer {
+        pending: waiting(ctx, card, &open, &reading),
+        says_current: says_current(&reading),
         reading,
         rom,
         boot_mode: ctx.host.boot_mode,

@@ -23,6 +23,7 @@ mod restore_plan;
 mod run;
 mod semaphore_hints;
 mod signals;
+mod waiting;
 
 pub use exit_code::ExitCode;
 pub use run::run;

@@ -1,9 +1,10 @@
 //! A card as a profile wants it.
 
 use crate::device::{Card, CardReading, ChangeKind, OpenCard};
+use crate::hwdb::Applies;
 use crate::pci::Bdf;
 use crate::settings::profile::{CardFacts, Desired, PortFacts, Profile, ProfileError};
-use crate::settings::{Assignment, Detail, Plan, PlanError, Reserved, Wanted, pending, plan};
+use crate::settings::{Assignment, Detail, Pending, Plan, PlanError, Reserved, Wanted, plan};
 
 use super::ExitCode;
 use super::change::{Job, Planned};
@@ -11,6 +12,7 @@ use super::context::Context;
 use super::error::Failure;
 use super::failure_hints::plan_failure;
 use super::report::interfaces;
+use super::waiting::waiting;
 
 /// A card as a profile wants it.
 pub(super) struct ProfileJob {
@@ -65,7 +67,7 @@ impl Job for ProfileJob {
 
     fn plan(
         &self,
-        _ctx: &Context,
+        ctx: &Context,
         card: &Card,
         open: &mut OpenCard,
         reading: &CardReading,
@@ -86,11 +88,15 @@ impl Job for ProfileJob {
         if desired.entries.is_empty() {
             notes.push("the profile says nothing about this card".to_owned());
         }
+        let mut pending = Vec::new();
         if self.detail == Detail::Everything {
-            notes.extend(waiting(reading, &plan));
+            pending = waiting(ctx, card, open, reading);
+            pending.retain(|one| is_as_wanted(one, &plan));
+            notes.extend(pending.iter().map(still));
         }
         let mut planned = Planned::new(plan, reading);
         planned.notes = notes;
+        planned.pending = pending;
         Ok(planned)
     }
 }
@@ -127,30 +133,27 @@ fn facts<'a>(card: &Card, open: &'a OpenCard, reading: &CardReading, host: &str)
     }
 }
 
-/// What the profile wants and is stored already, but waits for a restart.
-fn waiting(reading: &CardReading, plan: &Plan) -> Vec<String> {
-    pending(&reading.ports)
-        .iter()
-        .filter(|one| {
-            plan.changes.iter().any(|change| {
-                !change.is_change() && change.port == one.port && change.setting == one.setting
-            })
-        })
-        .map(|one| {
-            let place = match one.port {
-                0 => String::new(),
-                port => format!("port {port}: "),
-            };
-            let restart = match one.restart {
-                crate::hwdb::Applies::Boot => "the next boot",
-                crate::hwdb::Applies::FirmwareReset => "a reset of the firmware",
-            };
-            format!(
-                "{place}{} is still {} until {restart}",
-                one.setting, one.current
-            )
-        })
-        .collect()
+/// Whether the profile wants what is stored already.
+fn is_as_wanted(pending: &Pending, plan: &Plan) -> bool {
+    plan.changes.iter().any(|change| {
+        !change.is_change() && change.port == pending.port && change.setting == pending.setting
+    })
+}
+
+/// What is stored but waits for a restart, in words.
+fn still(pending: &Pending) -> String {
+    let place = match pending.port {
+        0 => String::new(),
+        port => format!("port {port}: "),
+    };
+    let restart = match pending.restart {
+        Applies::Boot => "the next boot",
+        Applies::FirmwareReset => "a reset of the firmware",
+    };
+    format!(
+        "{place}{} is still {} until {restart}",
+        pending.setting, pending.current
+    )
 }
 
 /// A profile that cannot be used: one message a finding.

@@ -2,9 +2,7 @@
 
 use crate::device::CardReading;
 use crate::hwdb::{Applies, Risk, SettingsFile};
-use crate::settings::{
-    Base, Plan, Restore, RestoreChange, RestoreError, RomFacts, Stored, TlvWrite,
-};
+use crate::settings::{Base, Plan, Restore, RestoreChange, RestoreError, RomFacts, TlvWrite};
 
 use super::ExitCode;
 use super::change::Planned;
@@ -26,22 +24,18 @@ pub(super) fn planned(restore: Restore, reading: &CardReading, file: &SettingsFi
                 .map_or(0, |port| port.port),
             port => port,
         };
-        let base = if change.before == Stored::NotSet {
-            Base::Defaults
-        } else {
-            Base::Stored
-        };
         for difference in &change.differences {
             differences.push((
                 port,
                 SettingChangeReport {
                     name: difference.what.clone(),
                     from: difference.from.clone(),
-                    from_base: base,
+                    // The words say already where a default is meant.
+                    from_base: Base::Stored,
                     to: difference.to.clone(),
                     changes: true,
                     applies,
-                    to_default: change.after == Stored::NotSet,
+                    to_default: false,
                     risk: Risk::None,
                     caution: None,
                     without_effect: None,
@@ -73,6 +67,7 @@ pub(super) fn planned(restore: Restore, reading: &CardReading, file: &SettingsFi
         rom: RomFacts::NotRead,
         notes: restore.notes.iter().map(ToString::to_string).collect(),
         differences,
+        pending: Vec::new(),
     }
 }
 

@@ -334,6 +334,29 @@ impl Field {
     /// Returns `None` when the data is too short or the value does not fit.
     #[must_use]
     pub fn put(&self, data: &mut [u8], value: &FieldValue) -> Option<()> {
+        self.put_bits(data, value)?;
+        self.put_valid(data, true)
+    }
+
+    /// Sets or clears the valid bit, where there is one.
+    ///
+    /// Returns `None` when the data is too short.
+    #[must_use]
+    pub fn put_valid(&self, data: &mut [u8], counts: bool) -> Option<()> {
+        let Some(valid) = &self.valid else {
+            return Some(());
+        };
+        let bit = 1 << valid.bit;
+        let word = dword(data, valid.dword)?;
+        let word = if counts { word | bit } else { word & !bit };
+        put_dword(data, valid.dword, word)
+    }
+
+    /// Puts a value into the TLV's data and leaves its valid bit alone.
+    ///
+    /// Returns `None` when the data is too short or the value does not fit.
+    #[must_use]
+    pub fn put_bits(&self, data: &mut [u8], value: &FieldValue) -> Option<()> {
         match (&self.place, value) {
             (Place::Number { dword: index, bits }, FieldValue::Number(number)) => {
                 let word = bits.put(dword(data, *index)?, *number)?;
@@ -349,10 +372,6 @@ impl Field {
                 room.iter_mut().zip(bytes).for_each(|(to, from)| *to = from);
             }
             _ => return None,
-        }
-        if let Some(valid) = &self.valid {
-            let word = dword(data, valid.dword)? | 1 << valid.bit;
-            put_dword(data, valid.dword, word)?;
         }
         Some(())
     }

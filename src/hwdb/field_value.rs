@@ -71,6 +71,10 @@ fn is_printable(byte: u8) -> bool {
     (b' '..=b'~').contains(&byte)
 }
 
+/// More bytes than this are shown by their first ones.
+const MANY: usize = 16;
+const FEW: usize = 8;
+
 /// A text that is no value of a setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("`{text}` is not a value of {setting}: allowed is {allowed}")]
@@ -178,8 +182,16 @@ impl Field {
                 None => format!("reserved({number})"),
             },
             FieldValue::Text(text) => format!("\"{text}\""),
+            FieldValue::Bytes(bytes) if bytes.len() > MANY => {
+                let few = Self::first(bytes, FEW);
+                format!("{few}... ({} bytes)", bytes.len())
+            }
             FieldValue::Bytes(_) => value.to_string(),
         }
+    }
+
+    fn first(bytes: &[u8], count: usize) -> FieldValue {
+        FieldValue::Bytes(bytes.iter().take(count).copied().collect())
     }
 
     /// The value as [`Field::parse`] reads it back: the name where it has one.

@@ -6,6 +6,8 @@
 
 use crate::hwdb::{Field, Scope, SettingsFile, Tlv};
 
+use super::near_names::near_names;
+
 /// A name, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SettingName {
@@ -97,29 +99,9 @@ impl std::fmt::Display for SettingName {
 /// Up to three names that are most like the one that was written.
 #[must_use]
 pub fn near<'a>(name: &str, fields: impl Iterator<Item = &'a Field>) -> Vec<String> {
-    const ALIKE: f64 = 0.75;
-    let wanted = name.to_ascii_uppercase();
-    let mut near: Vec<(f64, &str)> = fields
-        .flat_map(|field| std::iter::once(&field.name).chain(&field.aliases))
-        .map(|known| {
-            let known_upper = known.to_ascii_uppercase();
-            let contains = wanted.len() >= 4 && known_upper.contains(&wanted);
-            let alike = strsim::jaro_winkler(&wanted, &known_upper);
-            (
-                if contains { alike.max(ALIKE) } else { alike },
-                known.as_str(),
-            )
-        })
-        .filter(|(alike, _)| *alike >= ALIKE)
-        .collect();
-    near.sort_by(|(one, first), (other, second)| {
-        other.total_cmp(one).then_with(|| first.cmp(second))
-    });
-    near.dedup_by(|(_, one), (_, other)| one == other);
-    near.into_iter()
-        .take(3)
-        .map(|(_, known)| known.to_owned())
-        .collect()
+    let known = fields.flat_map(|field| std::iter::once(&field.name).chain(&field.aliases));
+    let near = near_names(name, known.map(String::as_str));
+    near.into_iter().map(str::to_owned).collect()
 }
 
 #[cfg(test)]

@@ -92,8 +92,12 @@ impl<'a> Planner<'a> {
             allowed: field.allowed(),
         };
         let from = field.get(&touched.base).ok_or_else(illegal)?;
-        if !unknown_default {
+        if wish.goal != Goal::Default {
             field.put(&mut touched.after, &to).ok_or_else(illegal)?;
+        } else if !unknown_default {
+            field
+                .put_bits(&mut touched.after, &to)
+                .ok_or_else(illegal)?;
         }
         let counts = field.is_valid(&touched.base);
         let change = Change {
@@ -161,10 +165,12 @@ impl<'a> Planner<'a> {
         }
         let base = base(port, reading)?;
         if self.reserved == Reserved::Refuse {
+            // What is replaced, and what the card does not offer, is of no account.
             let wished = |field: &Field| {
-                self.wishes.iter().any(|wish| {
-                    field.is_called(&wish.setting) && (number == 0 || wish.port == number)
-                })
+                port.availability(&field.name) != Availability::Offered
+                    || self.wishes.iter().any(|wish| {
+                        field.is_called(&wish.setting) && (number == 0 || wish.port == number)
+                    })
             };
             refuse_reserved(port, reading, &base, wished)?;
         }
@@ -196,7 +202,8 @@ impl<'a> Planner<'a> {
     }
 
     fn finish(mut self) -> Plan {
-        for touched in std::mem::take(&mut self.tlvs) {
+        for mut touched in std::mem::take(&mut self.tlvs) {
+            reset_valid_bits(&mut touched);
             let default = default_bytes(touched.reading);
             let back_to_default = touched.sets == 0
                 && (all_are_reset(&touched) || default == Some(touched.after.as_slice()));
@@ -326,6 +333,26 @@ fn all_are_reset(touched: &Touched<'_>) -> bool {
             .all(|field| touched.resets.contains(&field.name.as_str()))
 }
 
+/// A valid bit goes back with the last of the settings that share it.
+fn reset_valid_bits(touched: &mut Touched<'_>) {
+    let Some(default) = default_bytes(touched.reading) else {
+        return;
+    };
+    let fields = &touched.reading.tlv.field;
+    let is_reset = |field: &Field| touched.resets.contains(&field.name.as_str());
+    for field in fields.iter().filter(|field| is_reset(field)) {
+        let all_reset = fields
+            .iter()
+            .filter(|other| other.valid == field.valid)
+            .all(is_reset);
+        let counts = field.is_valid(default);
+        if all_reset || counts {
+            // The bit lies in the TLV (validate_settings.rs).
+            let _ = field.put_valid(&mut touched.after, counts);
+        }
+    }
+}
+
 fn no_defaults(port: &PortSettings, reading: &TlvReading) -> PlanError {
     PlanError::NoDefaults {
         function: port.function,
@@ -383,19 +410,19 @@ fn is_one_text(tlv: &Tlv) -> bool {
     }
 }
 
-/// What is stored in fields that stay has to be something that a source defines;
-/// what the card does not offer means nothing to it, and stays as it is.
+/// What is stored in fields that stay has to be something that a source defines.
 fn refuse_reserved(
     port: &PortSettings,
     reading: &TlvReading,
     data: &[u8],
-    is_wished: impl Fn(&Field) -> bool,
+    is_of_no_account: impl Fn(&Field) -> bool,
 ) -> Result<(), PlanError> {
-    let counts = |field: &&Field| {
-        let missing = matches!(port.availability(&field.name), Availability::Missing(_));
-        !missing && !is_wished(field)
-    };
-    for field in reading.tlv.field.iter().filter(counts) {
+    for field in reading
+        .tlv
+        .field
+        .iter()
+        .filter(|field| !is_of_no_account(field))
+    {
         match field.get(data) {
             Some(value) if !field.is_legal(&value) => {
                 return Err(PlanError::ReservedValue {

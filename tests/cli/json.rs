@@ -127,8 +127,8 @@ fn list_of_a_virtual_card() {
                   "tlv": "0x03000221",
                   "default": {
                     "number": 0,
-                    "value": "0",
-                    "text": "0"
+                    "value": "NONE",
+                    "text": "NONE(0)"
                   },
                   "current": {
                     "number": null,
@@ -198,6 +198,29 @@ fn list_of_a_virtual_card() {
                     "number": 0,
                     "value": "False",
                     "text": "False(0)"
+                  },
+                  "current": {
+                    "number": null,
+                    "value": null,
+                    "text": "-"
+                  },
+                  "next": {
+                    "number": null,
+                    "value": null,
+                    "text": "not set"
+                  },
+                  "differs": false,
+                  "pending": false,
+                  "restart": "boot",
+                  "missing": null
+                },
+                {
+                  "name": "BOOT_OPTION_ROM_EN_DEPRECATED",
+                  "tlv": "0x03000221",
+                  "default": {
+                    "number": 1,
+                    "value": "True",
+                    "text": "True(1)"
                   },
                   "current": {
                     "number": null,
@@ -812,7 +835,7 @@ fn show_of_a_virtual_card() {
                     "differs": false,
                     "pending": false,
                     "restart": "firmware-reset",
-                    "missing": "VPI_SETTINGS (0x0012/1) is not known to the firmware (bad parameter)"
+                    "missing": "nv_config_vpi in QUERY_DEV_CAP is 0"
                   }
                 ],
                 "obstacles": []
@@ -820,7 +843,10 @@ fn show_of_a_virtual_card() {
             ],
             "error": null
           },
-          "unfinished": null
+          "unfinished": null,
+          "pending": [],
+          "says_current": false,
+          "restart": null
         }
       ]
     }
@@ -855,7 +881,8 @@ fn enable_ipv6_that_changes_a_card() {
                   "from_base": "stored",
                   "to": "IPv4_IPv6(2)",
                   "changes": true,
-                  "applies": "boot"
+                  "applies": "boot",
+                  "risk": "boot"
                 }
               ],
               "obstacles": []
@@ -873,7 +900,8 @@ fn enable_ipv6_that_changes_a_card() {
                   "from_base": "stored",
                   "to": "IPv4_IPv6(2)",
                   "changes": true,
-                  "applies": "boot"
+                  "applies": "boot",
+                  "risk": "boot"
                 }
               ],
               "obstacles": []
@@ -936,7 +964,8 @@ fn enable_ipv6_that_fails_on_one_of_two_cards() {
                   "from_base": "defaults",
                   "to": "IPv4_IPv6(2)",
                   "changes": true,
-                  "applies": "boot"
+                  "applies": "boot",
+                  "risk": "boot"
                 }
               ],
               "obstacles": [
@@ -988,7 +1017,8 @@ fn enable_ipv6_that_fails_on_one_of_two_cards() {
                   "from_base": "defaults",
                   "to": "IPv4_IPv6(2)",
                   "changes": true,
-                  "applies": "boot"
+                  "applies": "boot",
+                  "risk": "boot"
                 }
               ],
               "obstacles": [
@@ -1074,7 +1104,8 @@ fn disable_ipv6() {
                   "from_base": "defaults",
                   "to": "IPv4(0)",
                   "changes": false,
-                  "applies": "boot"
+                  "applies": "boot",
+                  "risk": "boot"
                 }
               ],
               "obstacles": []

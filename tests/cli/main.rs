@@ -18,7 +18,10 @@ mod hosts;
 #[path = "../ring/mod.rs"]
 mod ring;
 
+mod apply;
+mod backup;
 mod bad_input;
+mod check;
 mod completions;
 mod disable_ipv6;
 mod doctor;
@@ -27,6 +30,9 @@ mod faults;
 mod json;
 mod list;
 mod man;
+mod plan;
 mod reference;
+mod restore;
+mod settings;
 mod show;
 mod sim;

@@ -20,6 +20,20 @@ fn the_help_of_every_command_is_the_reference() {
         "show",
         "enable-ipv6",
         "disable-ipv6",
+        "settings",
+        "settings list",
+        "settings get",
+        "settings set",
+        "settings reset",
+        "settings undo",
+        "settings export",
+        "settings explain",
+        "settings schema",
+        "plan",
+        "apply",
+        "check",
+        "backup",
+        "restore",
         "doctor",
         "sim",
         "sim run",
@@ -61,6 +75,12 @@ fn every_command_is_in_the_reference() {
             "show",
             "enable-ipv6",
             "disable-ipv6",
+            "settings",
+            "plan",
+            "apply",
+            "check",
+            "backup",
+            "restore",
             "doctor",
             "sim",
             "completions",
@@ -89,7 +109,7 @@ fn short_help_and_version_are_no_failures() {
 #[test]
 fn no_command_shows_the_help_and_is_wrong_usage() {
     let place = place();
-    for arguments in ["", "sim"] {
+    for arguments in ["", "sim", "settings"] {
         let mut command = place.bare_command();
         command.args(arguments.split_whitespace());
         let run = place.finish(&mut command);

@@ -46,6 +46,9 @@ fn a_connectx3_in_full() {
         BOOT_LINKUP_TIMEOUT   0         -        15        0x2001/2
         IP_VER                IPv4(0)   -        IPv4(0)   0x2001/2
         LINK_TYPE             VPI(3)    -        ETH(2)    0x0012/2
+
+      ! 1 setting waits for the next boot of the host
+        port 1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
     ");
 }
 
@@ -67,34 +70,39 @@ fn a_connectx4_in_full() {
       on silicon             untested: agrees with mstconfig 4.21 on virtual cards
 
       port 1 (0000:04:00.0, enp4s0f0np0) IPv6 boot: on (ipv4-ipv6)
-        SETTING                  DEFAULT   CURRENT   NEXT          TLV
-        BOOT_VLAN                1         1         1             0x03000221
-        LEGACY_BOOT_PROTOCOL     PXE(1)    PXE(1)    PXE(1)        0x03000221
-        BOOT_RETRY_CNT           0         0         0             0x03000221
-        BOOT_INTERRUPT_DIS       False(0)  False(0)  False(0)      0x03000221
-        BOOT_LACP_DIS            True(1)   True(1)   True(1)       0x03000221
-        BOOT_VLAN_EN             False(0)  False(0)  False(0)      0x03000221
-        BOOT_LINKUP_TIMEOUT      20        20        20            0x03000195
-        IP_VER                   IPv4(0)   IPv4(0)   IPv4_IPv6(2)  0x03000195
-        BOOT_UNDI_NETWORK_WAIT   0         0         0             0x03000195
-        EXP_ROM_PXE_ENABLE       True(1)   not set   not set       0x07000080
-        EXP_ROM_UEFI_x86_ENABLE  True(1)   not set   not set       0x07000080
-        LINK_TYPE                ETH(2)    not set   not set       0x01010012
+        SETTING                        DEFAULT   CURRENT   NEXT          TLV
+        BOOT_VLAN                      1         1         1             0x03000221
+        LEGACY_BOOT_PROTOCOL           PXE(1)    PXE(1)    PXE(1)        0x03000221
+        BOOT_RETRY_CNT                 NONE(0)   NONE(0)   NONE(0)       0x03000221
+        BOOT_INTERRUPT_DIS             False(0)  False(0)  False(0)      0x03000221
+        BOOT_LACP_DIS                  True(1)   True(1)   True(1)       0x03000221
+        BOOT_VLAN_EN                   False(0)  False(0)  False(0)      0x03000221
+        BOOT_OPTION_ROM_EN_DEPRECATED  True(1)   True(1)   True(1)       0x03000221
+        BOOT_LINKUP_TIMEOUT            20        20        20            0x03000195
+        IP_VER                         IPv4(0)   IPv4(0)   IPv4_IPv6(2)  0x03000195
+        BOOT_UNDI_NETWORK_WAIT         0         0         0             0x03000195
+        EXP_ROM_PXE_ENABLE             True(1)   not set   not set       0x07000080
+        EXP_ROM_UEFI_x86_ENABLE        True(1)   not set   not set       0x07000080
+        LINK_TYPE                      ETH(2)    not set   not set       0x01010012
 
       port 2 (0000:04:00.1, enp4s0f1np1) IPv6 boot: off
-        SETTING                  DEFAULT   CURRENT   NEXT      TLV
-        BOOT_VLAN                1         1         1         0x03000221
-        LEGACY_BOOT_PROTOCOL     PXE(1)    PXE(1)    PXE(1)    0x03000221
-        BOOT_RETRY_CNT           0         0         0         0x03000221
-        BOOT_INTERRUPT_DIS       False(0)  False(0)  False(0)  0x03000221
-        BOOT_LACP_DIS            True(1)   True(1)   True(1)   0x03000221
-        BOOT_VLAN_EN             False(0)  False(0)  False(0)  0x03000221
-        BOOT_LINKUP_TIMEOUT      20        20        20        0x03000195
-        IP_VER                   IPv4(0)   IPv4(0)   IPv4(0)   0x03000195
-        BOOT_UNDI_NETWORK_WAIT   0         0         0         0x03000195
-        EXP_ROM_PXE_ENABLE       True(1)   not set   not set   0x07000080
-        EXP_ROM_UEFI_x86_ENABLE  True(1)   not set   not set   0x07000080
-        LINK_TYPE                ETH(2)    not set   not set   0x01020012
+        SETTING                        DEFAULT   CURRENT   NEXT      TLV
+        BOOT_VLAN                      1         1         1         0x03000221
+        LEGACY_BOOT_PROTOCOL           PXE(1)    PXE(1)    PXE(1)    0x03000221
+        BOOT_RETRY_CNT                 NONE(0)   NONE(0)   NONE(0)   0x03000221
+        BOOT_INTERRUPT_DIS             False(0)  False(0)  False(0)  0x03000221
+        BOOT_LACP_DIS                  True(1)   True(1)   True(1)   0x03000221
+        BOOT_VLAN_EN                   False(0)  False(0)  False(0)  0x03000221
+        BOOT_OPTION_ROM_EN_DEPRECATED  True(1)   True(1)   True(1)   0x03000221
+        BOOT_LINKUP_TIMEOUT            20        20        20        0x03000195
+        IP_VER                         IPv4(0)   IPv4(0)   IPv4(0)   0x03000195
+        BOOT_UNDI_NETWORK_WAIT         0         0         0         0x03000195
+        EXP_ROM_PXE_ENABLE             True(1)   not set   not set   0x07000080
+        EXP_ROM_UEFI_x86_ENABLE        True(1)   not set   not set   0x07000080
+        LINK_TYPE                      ETH(2)    not set   not set   0x01020012
+
+      ! 1 setting waits for the next boot of the host
+        port 1  IP_VER  IPv4(0) -> IPv4_IPv6(2)
     ");
 }
 
@@ -182,7 +190,7 @@ fn a_card_with_corrupt_settings_shows_what_it_still_says() {
         BOOT_OPTION_ROM_EN    True(1)   -        refused: configuration corrupt (0x22)  0x2021/1
         BOOT_LINKUP_TIMEOUT   0         -        refused: configuration corrupt (0x22)  0x2001/1
         IP_VER                IPv4(0)   -        refused: configuration corrupt (0x22)  0x2001/1
-        not offered: LINK_TYPE (VPI_SETTINGS (0x0012/1) is not known to the firmware (bad parameter))
+        not offered: LINK_TYPE (nv_config_vpi in QUERY_DEV_CAP is 0)
         to check: LEGACY_BOOT_PROTOCOL cannot be read, the card answered: configuration corrupt (0x22)
         in the way: FlexBoot 3.4.648 is too old: IPv6 came with 3.4.718; burn a newer ROM or firmware
     ");
@@ -205,33 +213,35 @@ fn a_card_that_lacks_the_setting_says_what_is_missing() {
       on silicon             untested: agrees with mstconfig 4.21 on virtual cards
 
       port 1 (0000:0d:00.0, enp13s0f0) IPv6 boot: not offered: nv_rom_cap.boot_ip_ver is 0
-        SETTING                  DEFAULT   CURRENT   NEXT      TLV
-        BOOT_VLAN                1         1         1         0x03000221
-        LEGACY_BOOT_PROTOCOL     PXE(1)    PXE(1)    PXE(1)    0x03000221
-        BOOT_RETRY_CNT           0         0         0         0x03000221
-        BOOT_INTERRUPT_DIS       False(0)  False(0)  False(0)  0x03000221
-        BOOT_LACP_DIS            True(1)   True(1)   True(1)   0x03000221
-        BOOT_VLAN_EN             False(0)  False(0)  False(0)  0x03000221
-        BOOT_LINKUP_TIMEOUT      20        20        20        0x03000195
-        BOOT_UNDI_NETWORK_WAIT   0         0         0         0x03000195
-        EXP_ROM_PXE_ENABLE       True(1)   not set   not set   0x07000080
-        EXP_ROM_UEFI_x86_ENABLE  True(1)   not set   not set   0x07000080
-        LINK_TYPE                ETH(2)    not set   not set   0x01010012
+        SETTING                        DEFAULT   CURRENT   NEXT      TLV
+        BOOT_VLAN                      1         1         1         0x03000221
+        LEGACY_BOOT_PROTOCOL           PXE(1)    PXE(1)    PXE(1)    0x03000221
+        BOOT_RETRY_CNT                 NONE(0)   NONE(0)   NONE(0)   0x03000221
+        BOOT_INTERRUPT_DIS             False(0)  False(0)  False(0)  0x03000221
+        BOOT_LACP_DIS                  True(1)   True(1)   True(1)   0x03000221
+        BOOT_VLAN_EN                   False(0)  False(0)  False(0)  0x03000221
+        BOOT_OPTION_ROM_EN_DEPRECATED  True(1)   True(1)   True(1)   0x03000221
+        BOOT_LINKUP_TIMEOUT            20        20        20        0x03000195
+        BOOT_UNDI_NETWORK_WAIT         0         0         0         0x03000195
+        EXP_ROM_PXE_ENABLE             True(1)   not set   not set   0x07000080
+        EXP_ROM_UEFI_x86_ENABLE        True(1)   not set   not set   0x07000080
+        LINK_TYPE                      ETH(2)    not set   not set   0x01010012
         not offered: IP_VER (nv_rom_cap.boot_ip_ver is 0)
 
       port 2 (0000:0d:00.1, enp13s0f1) IPv6 boot: not offered: nv_rom_cap.boot_ip_ver is 0
-        SETTING                  DEFAULT   CURRENT   NEXT      TLV
-        BOOT_VLAN                1         1         1         0x03000221
-        LEGACY_BOOT_PROTOCOL     PXE(1)    PXE(1)    PXE(1)    0x03000221
-        BOOT_RETRY_CNT           0         0         0         0x03000221
-        BOOT_INTERRUPT_DIS       False(0)  False(0)  False(0)  0x03000221
-        BOOT_LACP_DIS            True(1)   True(1)   True(1)   0x03000221
-        BOOT_VLAN_EN             False(0)  False(0)  False(0)  0x03000221
-        BOOT_LINKUP_TIMEOUT      20        20        20        0x03000195
-        BOOT_UNDI_NETWORK_WAIT   0         0         0         0x03000195
-        EXP_ROM_PXE_ENABLE       True(1)   not set   not set   0x07000080
-        EXP_ROM_UEFI_x86_ENABLE  True(1)   not set   not set   0x07000080
-        LINK_TYPE                ETH(2)    not set   not set   0x01020012
+        SETTING                        DEFAULT   CURRENT   NEXT      TLV
+        BOOT_VLAN                      1         1         1         0x03000221
+        LEGACY_BOOT_PROTOCOL           PXE(1)    PXE(1)    PXE(1)    0x03000221
+        BOOT_RETRY_CNT                 NONE(0)   NONE(0)   NONE(0)   0x03000221
+        BOOT_INTERRUPT_DIS             False(0)  False(0)  False(0)  0x03000221
+        BOOT_LACP_DIS                  True(1)   True(1)   True(1)   0x03000221
+        BOOT_VLAN_EN                   False(0)  False(0)  False(0)  0x03000221
+        BOOT_OPTION_ROM_EN_DEPRECATED  True(1)   True(1)   True(1)   0x03000221
+        BOOT_LINKUP_TIMEOUT            20        20        20        0x03000195
+        BOOT_UNDI_NETWORK_WAIT         0         0         0         0x03000195
+        EXP_ROM_PXE_ENABLE             True(1)   not set   not set   0x07000080
+        EXP_ROM_UEFI_x86_ENABLE        True(1)   not set   not set   0x07000080
+        LINK_TYPE                      ETH(2)    not set   not set   0x01020012
         not offered: IP_VER (nv_rom_cap.boot_ip_ver is 0)
     ");
 }

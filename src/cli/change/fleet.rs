@@ -1,10 +1,11 @@
 //! Cards together: all are read, planned and checked before the first is written.
 
+use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use crate::device::Card;
+use crate::device::{Card, CardLock};
 
 use super::super::ExitCode;
 use super::super::args::WriteArgs;
@@ -16,7 +17,7 @@ use super::Job;
 use super::carry_out::{carry_out, leave};
 use super::one_card::{confirmed, nothing_to_do, say, written};
 use super::plan_text::plan_text;
-use super::prepare::{Prepared, prepare};
+use super::prepare::{Prepared, lock, prepare};
 
 /// Most cards that are worked on at the same time.
 const WORKERS: usize = 16;
@@ -51,6 +52,7 @@ struct Station<'a> {
     card: &'a Card,
     job: &'a dyn Job,
     report: ChangeReport,
+    lock: Option<CardLock>,
     prepared: Option<Prepared<'a>>,
     code: ExitCode,
 }
@@ -78,12 +80,25 @@ pub(in crate::cli) fn change_together(
             card,
             job,
             report: ChangeReport::new(card),
+            lock: None,
             prepared: None,
             code: ExitCode::Done,
         })
         .collect();
+    let unlocked = lock_all(ctx, &mut stations, write);
     let failures = on_all(&mut stations, |station| {
-        let prepared = prepare(ctx, station.card, station.job, write, &mut station.report)?;
+        if let Some(failure) = unlocked.get(&station.card.selector()) {
+            return Err(failure.clone());
+        }
+        let lock = station.lock.take();
+        let prepared = prepare(
+            ctx,
+            station.card,
+            station.job,
+            write,
+            lock,
+            &mut station.report,
+        )?;
         station.prepared = Some(prepared);
         Ok(())
     });
@@ -108,6 +123,29 @@ pub(in crate::cli) fn change_together(
             .map_err(|error| Failure::unwritten(&error))?;
     }
     Ok(ExitCode::of_all(&codes))
+}
+
+/// Takes the locks of all cards, in the same order in every process: two that want
+/// the same cards queue and do not wait for each other. After a failure the rest is
+/// left.
+fn lock_all(
+    ctx: &Context,
+    stations: &mut [Station<'_>],
+    write: WriteArgs,
+) -> HashMap<String, Failure> {
+    let mut failures = HashMap::new();
+    let mut in_order: Vec<&mut Station<'_>> = stations.iter_mut().collect();
+    in_order.sort_by_key(|station| station.card.selector());
+    for station in in_order {
+        match lock(ctx, station.card, write) {
+            Ok(lock) => station.lock = lock,
+            Err(failure) => {
+                failures.insert(station.card.selector(), failure);
+                break;
+            }
+        }
+    }
+    failures
 }
 
 /// Does the same to every station, several at a time; a failure ends its own only.
@@ -189,16 +227,16 @@ fn decide(
     purpose: Purpose,
 ) -> Result<Decision, Failure> {
     let write = purpose.write();
-    for prepared in stations.iter().filter_map(|one| one.prepared.as_ref()) {
-        if prepared.plan.is_empty() {
-            leave(prepared, write.dry_run)?;
-        }
-    }
     let planned = |station: &&mut Station<'_>| station.report.outcome == Outcome::Planned;
     let to_write = stations.iter_mut().filter(planned).count();
     let failed = stations
         .iter()
         .any(|one| one.report.outcome == Outcome::Failed);
+    for prepared in stations.iter().filter_map(|one| one.prepared.as_ref()) {
+        if prepared.plan.is_empty() && !failed {
+            leave(prepared, write.dry_run)?;
+        }
+    }
     if to_write == 0 {
         return Ok(Decision::Leave);
     }

@@ -1,7 +1,9 @@
 //! What is wanted of a card.
 
 use crate::device::{Card, CardReading, ChangeKind, OpenCard};
-use crate::settings::{Change, Detail, Obstacle, Plan, PlanError, PortSettings, RomFacts, Wanted};
+use crate::settings::{
+    Change, Detail, Obstacle, Pending, Plan, PlanError, PortSettings, RomFacts, Wanted,
+};
 
 use super::super::context::Context;
 use super::super::error::Failure;
@@ -67,6 +69,8 @@ pub(in crate::cli) struct Planned {
     /// What changes, by port (0 for the card), where TLVs are put back as they
     /// were and not settings changed by name.
     pub(in crate::cli) differences: Vec<(u8, SettingChangeReport)>,
+    /// What is as wanted but waits for a restart, where somebody looked.
+    pub(in crate::cli) pending: Vec<Pending>,
 }
 
 impl Planned {
@@ -85,6 +89,7 @@ impl Planned {
             rom: RomFacts::NotRead,
             notes: Vec::new(),
             differences: Vec::new(),
+            pending: Vec::new(),
         }
     }
 

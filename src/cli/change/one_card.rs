@@ -14,7 +14,7 @@ use super::super::report::{ChangeReport, ChangesReport, Outcome};
 use super::Job;
 use super::carry_out::{carry_out, leave};
 use super::plan_text::plan_text;
-use super::prepare::prepare;
+use super::prepare::{lock, prepare};
 
 /// Changes one card after the other and reports them together.
 pub(in crate::cli) fn change_one_by_one(
@@ -66,7 +66,8 @@ fn change(
     write: WriteArgs,
     report: &mut ChangeReport,
 ) -> Result<ExitCode, Failure> {
-    let mut prepared = prepare(ctx, card, job, write, report)?;
+    let lock = lock(ctx, card, write)?;
+    let mut prepared = prepare(ctx, card, job, write, lock, report)?;
     if !ctx.output.json {
         ctx.output
             .answer(&plan_text(report))

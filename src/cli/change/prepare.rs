@@ -8,7 +8,8 @@ use super::super::context::Context;
 use super::super::error::Failure;
 use super::super::failure_hints::{Situation, command_failure, open_failure};
 use super::super::report::{
-    ChangeReport, ObstacleReport, PortChangeReport, RomReport, SettingChangeReport, interfaces,
+    ChangeReport, ObstacleReport, PendingReport, PortChangeReport, RomReport, SettingChangeReport,
+    interfaces,
 };
 use super::{Job, Planned, unfinished_report};
 
@@ -27,21 +28,32 @@ pub(super) struct Prepared<'a> {
     _lock: Option<CardLock>,
 }
 
-/// Locks the card, reads it, plans, and reports what would be done. A dry run
-/// takes no lock.
+/// Takes the card's lock. A dry run takes none.
+pub(super) fn lock(
+    ctx: &Context,
+    card: &Card,
+    write: WriteArgs,
+) -> Result<Option<CardLock>, Failure> {
+    if write.dry_run {
+        return Ok(None);
+    }
+    Ok(Some(CardLock::take(
+        &ctx.folders,
+        card,
+        &ctx.lock_patience(),
+    )?))
+}
+
+/// Reads the card under its lock, plans, and reports what would be done.
 pub(super) fn prepare<'a>(
     ctx: &Context,
     card: &'a Card,
     job: &dyn Job,
     write: WriteArgs,
+    lock: Option<CardLock>,
     report: &mut ChangeReport,
 ) -> Result<Prepared<'a>, Failure> {
     let situation = Situation::of(&ctx.host, card);
-    let lock = if write.dry_run {
-        None
-    } else {
-        Some(CardLock::take(&ctx.folders, card, &ctx.lock_patience())?)
-    };
     let mut open = OpenCard::open(card, &ctx.hwdb, &ctx.root, &ctx.shelf, &ctx.patience())
         .map_err(|error| open_failure(&error, &situation))?;
     for firmware in &open.firmwares {
@@ -102,7 +114,9 @@ pub(in crate::cli) fn know_board(
 fn describe(card: &Card, reading: &CardReading, planned: &Planned, report: &mut ChangeReport) {
     report.rom = RomReport::of(&planned.rom);
     report.notes.clone_from(&planned.notes);
-    report.restart = planned.plan.restart();
+    let waiting = planned.pending.iter().map(|one| one.restart);
+    report.restart = waiting.chain(planned.plan.restart()).max();
+    report.pending = planned.pending.iter().map(PendingReport::new).collect();
     report.settings = planned
         .plan
         .changes

@@ -168,24 +168,34 @@ fn read(args: &BackupArgs, ctx: &Context, card: &Card) -> Result<(Backup, String
     Ok((backup, text))
 }
 
-/// Says what is left out.
+/// Says what is left out, each setting once.
 fn omitted(ctx: &Context, card: &Card, backup: &Backup) -> Vec<String> {
-    let mut names = Vec::new();
+    let mut secrets: Vec<String> = Vec::new();
+    let mut names: Vec<String> = Vec::new();
     for one in &backup.omitted {
         let name = if one.settings.is_empty() {
             one.key.to_string()
         } else {
             one.settings.join(", ")
         };
-        let because = match &one.because {
-            OmittedBecause::Secret => "a secret; --secret NAME takes it in",
-            OmittedBecause::Unreadable(words) => words,
-        };
-        ctx.output.warning(format_args!(
-            "{}: {name} is left out: {because}",
-            card.selector()
+        match &one.because {
+            OmittedBecause::Secret if !secrets.contains(&name) => secrets.push(name.clone()),
+            OmittedBecause::Secret => {}
+            OmittedBecause::Unreadable(words) => ctx.output.warning(format_args!(
+                "{}: {name} is left out: {words}",
+                card.selector()
+            )),
+        }
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    if !secrets.is_empty() {
+        ctx.output.status(format_args!(
+            "{}: secrets are left out, --secret NAME takes them in: {}",
+            card.selector(),
+            secrets.join(", ")
         ));
-        names.push(name);
     }
     names
 }

@@ -4,7 +4,9 @@ use clap::Args;
 use serde::Serialize;
 
 use crate::device::{Card, Journal};
+use crate::hwdb::Applies;
 use crate::pci::BootMode;
+use crate::settings::Pending;
 
 use super::super::ExitCode;
 use super::super::change::unfinished_report;
@@ -12,8 +14,9 @@ use super::super::context::Context;
 use super::super::error::Failure;
 use super::super::listing::read_everything;
 use super::super::output::{BAD, CARE, DIM, TITLE, styled, table};
-use super::super::report::{CardReport, PortReport, UnfinishedReport};
+use super::super::report::{CardReport, PendingReport, PortReport, UnfinishedReport};
 use super::list::{ipv6_state, opened};
+use super::settings::restart_line;
 
 /// Show cards in full: identity, expansion ROM, settings, what stands in the way
 ///
@@ -39,6 +42,13 @@ struct HostReport {
 struct ShownCard {
     card: CardReport,
     unfinished: Option<UnfinishedReport>,
+    /// What waits for a restart.
+    pending: Vec<PendingReport>,
+    /// Whether the card itself says what is current. Where it does not
+    /// (ConnectX-3), only what flexctl changed since the host was booted is known.
+    says_current: bool,
+    /// The restart that is enough for what waits; null when nothing is known to.
+    restart: Option<Applies>,
 }
 
 pub(in crate::cli) fn show(_args: &ShowArgs, ctx: &Context) -> Result<ExitCode, Failure> {
@@ -47,6 +57,8 @@ pub(in crate::cli) fn show(_args: &ShowArgs, ctx: &Context) -> Result<ExitCode, 
     for card in ctx.chosen()? {
         let listed = CardReport::listed(&card);
         let mut unfinished = None;
+        let mut waiting = Vec::new();
+        let mut says_current = false;
         let report = match read_everything(ctx, &card) {
             Ok(answer) => {
                 let record = Journal::of(&ctx.folders, &card).unfinished();
@@ -63,6 +75,8 @@ pub(in crate::cli) fn show(_args: &ShowArgs, ctx: &Context) -> Result<ExitCode, 
                         failure.code
                     }
                 });
+                waiting.clone_from(&answer.pending);
+                says_current = answer.says_current;
                 opened(&card, listed, &answer)
             }
             Err(failure) => {
@@ -75,7 +89,8 @@ pub(in crate::cli) fn show(_args: &ShowArgs, ctx: &Context) -> Result<ExitCode, 
             }
         };
         if !ctx.output.json {
-            let text = human(&card, &report, unfinished.as_ref(), ctx);
+            let mut text = human(&card, &report, unfinished.as_ref(), ctx);
+            text.push_str(&pending_text(&waiting));
             ctx.output
                 .answer(&text)
                 .map_err(|error| Failure::unwritten(&error))?;
@@ -83,6 +98,9 @@ pub(in crate::cli) fn show(_args: &ShowArgs, ctx: &Context) -> Result<ExitCode, 
         shown.push(ShownCard {
             card: report,
             unfinished,
+            restart: waiting.iter().map(|one| one.restart).max(),
+            pending: waiting.iter().map(PendingReport::new).collect(),
+            says_current,
         });
     }
     if ctx.output.json {
@@ -126,6 +144,26 @@ fn human(
             text.push_str(&format!("    {state}\n"));
         }
     }
+    text
+}
+
+/// What waits for a restart, and for which.
+fn pending_text(waiting: &[Pending]) -> String {
+    let Some(restart) = waiting.iter().map(|one| one.restart).max() else {
+        return String::new();
+    };
+    let mut text = format!("\n  {}\n", restart_line(restart, waiting.len()));
+    let rows: Vec<String> = waiting
+        .iter()
+        .map(|one| {
+            let place = match one.port {
+                0 => "card".to_owned(),
+                port => format!("port {port}"),
+            };
+            format!("{place}\t{}\t{} -> {}", one.setting, one.current, one.next)
+        })
+        .collect();
+    text.push_str(&table("    ", &rows));
     text
 }
 

@@ -7,7 +7,7 @@ use crate::hwdb::{Applies, Risk};
 use crate::settings::{Base, Change};
 
 use super::super::error::FailureReport;
-use super::{ObstacleReport, RomReport};
+use super::{ObstacleReport, PendingReport, RomReport};
 
 /// The document of every command that changes settings.
 #[derive(Debug, Serialize)]
@@ -51,8 +51,11 @@ pub(in crate::cli) struct ChangeReport {
     /// What else there is to say.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::cli) notes: Vec<String>,
+    /// What is as wanted but waits for a restart; only `check` looks.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(in crate::cli) pending: Vec<PendingReport>,
     /// The restart after which everything has taken effect; null when nothing
-    /// changes.
+    /// changes or waits.
     pub(in crate::cli) restart: Option<Applies>,
     /// The same in words, once it is written.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,6 +80,7 @@ impl ChangeReport {
             settings: Vec::new(),
             ports: Vec::new(),
             notes: Vec::new(),
+            pending: Vec::new(),
             restart: None,
             restart_how: None,
             rom: None,

@@ -11,5 +11,5 @@ pub(super) use change::{
 };
 pub(super) use port::{
     ObstacleReport, PendingReport, PortReport, RomReport, Secrets, SettingReport, differs,
-    interfaces, is_pending,
+    interfaces,
 };

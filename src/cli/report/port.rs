@@ -5,8 +5,8 @@ use serde::Serialize;
 use crate::device::Card;
 use crate::hwdb::Applies;
 use crate::settings::{
-    Availability, BOOT_PATH, IpMode, Obstacle, Pending, PortSettings, RomFacts, SettingValue,
-    Value, Wanted,
+    Availability, BOOT_PATH, IpMode, KnownFrom, Obstacle, Pending, PortSettings, RomFacts,
+    SettingValue, Value, Wanted,
 };
 
 const IP_VER: &str = "IP_VER";
@@ -74,12 +74,15 @@ pub(in crate::cli) struct PendingReport {
     pub(in crate::cli) port: Option<u8>,
     /// The setting.
     pub(in crate::cli) name: String,
-    /// What the firmware uses now; null where the card does not say.
-    pub(in crate::cli) current: Option<String>,
+    /// What the firmware uses now.
+    pub(in crate::cli) current: String,
     /// What it will use.
     pub(in crate::cli) next: String,
     /// The restart that is enough.
     pub(in crate::cli) restart: Applies,
+    /// Who says what is current: the card, or the record of what was changed since
+    /// the host was booted.
+    pub(in crate::cli) known_from: KnownFrom,
 }
 
 impl PendingReport {
@@ -87,9 +90,10 @@ impl PendingReport {
         Self {
             port: Some(pending.port).filter(|port| *port != 0),
             name: pending.setting.clone(),
-            current: Some(pending.current.clone()),
+            current: pending.current.clone(),
             next: pending.next.clone(),
             restart: pending.restart,
+            known_from: pending.known_from,
         }
     }
 }
@@ -221,6 +225,10 @@ impl PortReport {
             settings: port
                 .settings()
                 .filter(|setting| Wanted::Holding(&BOOT_PATH).includes(&setting.reading.tlv))
+                .filter(|setting| {
+                    let name = setting.field.name.as_str();
+                    BOOT_PATH.contains(&name) || port.availability(name) == Availability::Offered
+                })
                 .map(|setting| SettingReport::new(port, &setting, Secrets::Hidden))
                 .collect(),
             obstacles: obstacles.iter().map(ObstacleReport::new).collect(),

@@ -3,7 +3,7 @@
 use crate::hwdb::{Field, Place, Tlv};
 use crate::settings::Stored;
 
-use super::text::hex;
+use super::text::short_hex;
 
 const HIDDEN: &str = "(hidden)";
 
@@ -100,7 +100,7 @@ fn unknown_bits(tlv: &Tlv, was: &[u8], becomes: &[u8]) -> Option<Difference> {
         if tlv.is_secret() {
             HIDDEN.to_owned()
         } else {
-            hex(data)
+            short_hex(data)
         }
     };
     Some(Difference {

@@ -194,7 +194,10 @@ pub enum RestoreNote {
 
 fn defaults_words(defaults: &Option<Vec<u8>>) -> String {
     defaults.as_ref().map_or_else(String::new, |data| {
-        format!(" (the card's defaults are {})", super::text::hex(data))
+        format!(
+            " (the card's defaults are {})",
+            super::text::short_hex(data)
+        )
     })
 }
 

@@ -13,6 +13,7 @@ use super::difference::differences;
 use super::restore::{
     Restore, RestoreChange, RestoreError, RestoreNote, RestoreOptions, Undeletable,
 };
+use super::text::short_hex;
 
 /// Plans to put a backup back.
 ///
@@ -280,7 +281,10 @@ impl<'a> Planner<'a> {
         let holds = if subject.secret {
             "(hidden)".to_owned()
         } else {
-            subject.now.to_string()
+            match &subject.now {
+                Stored::Set(data) => short_hex(data),
+                Stored::NotSet => subject.now.to_string(),
+            }
         };
         if let (Undeletable::WriteDefaults, Some(defaults)) = (self.options.undeletable, &defaults)
         {

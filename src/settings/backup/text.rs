@@ -241,6 +241,21 @@ pub(super) fn hex(data: &[u8]) -> String {
     data.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Bytes as hexadecimal digits for messages: many zeros at the end are counted.
+pub(super) fn short_hex(data: &[u8]) -> String {
+    const FEW: usize = 8;
+    let used = data
+        .iter()
+        .rposition(|byte| *byte != 0)
+        .map_or(0, |last| last + 1);
+    let (digits, zeros) = data.split_at(used);
+    match (used, zeros.len()) {
+        (_, count) if count <= FEW => hex(data),
+        (0, count) => format!("{count} zero bytes"),
+        (_, count) => format!("{} and {count} zero bytes", hex(digits)),
+    }
+}
+
 /// The checksum of a text without its checksum line.
 pub(super) fn checksum(text: &[u8]) -> String {
     let crc = Crc::<u32>::new(&CRC_32_ISO_HDLC);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::hwdb::{Device, Field, Hwdb, SettingsFile, Tlv};
 
-use super::near_names;
+use crate::settings::near_names;
 
 /// The settings of a generation.
 pub(super) struct Generation<'a> {

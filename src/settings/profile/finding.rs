@@ -304,7 +304,7 @@ fn or_near_then(near: &[String]) -> String {
 
 impl Problem {
     pub(super) fn unknown_key(key: &str, table: &str, allowed: &[&'static str]) -> Self {
-        let near = super::near_names(key, allowed.iter().copied());
+        let near = crate::settings::near_names(key, allowed.iter().copied());
         Self::UnknownKey {
             key: key.to_owned(),
             table: table.to_owned(),

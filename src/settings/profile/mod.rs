@@ -32,7 +32,6 @@ mod finding;
 mod from_json;
 mod from_toml;
 mod given;
-mod near_names;
 mod node;
 mod parse_match;
 mod parse_settings;
@@ -44,7 +43,6 @@ pub use document::{Profile, ProfileText, ReadBeside, Syntax};
 pub use export::{ExportedCard, ExportedSetting, Secrets, to_toml};
 pub use facts::{CardFacts, PortFacts};
 pub use finding::{At, Finding, Problem, ProfileError, Remedy, SectionLabel};
-pub use near_names::near_names;
 pub use resolve::{Desired, Entry, Note};
 pub use schema::profile_schema;
 

@@ -47,6 +47,7 @@ pub(super) fn get(args: &GetArgs, ctx: &Context) -> Result<ExitCode, Failure> {
             port: args.port,
             includes: &includes,
             secrets: Secrets::Shown,
+            pending_only: false,
         })
     })
 }

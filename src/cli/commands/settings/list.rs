@@ -2,13 +2,13 @@
 
 use clap::Args;
 
-use crate::hwdb::Field;
+use crate::hwdb::{Access, Field};
 use crate::settings::{Availability, PortSettings, SettingValue, near};
 
 use super::super::super::ExitCode;
 use super::super::super::context::Context;
 use super::super::super::error::Failure;
-use super::super::super::report::{Secrets, differs, is_pending};
+use super::super::super::report::{Secrets, differs};
 use super::reading::{Filter, show_cards};
 
 /// List settings: default, current and next value
@@ -31,7 +31,7 @@ pub(super) struct ListArgs {
     #[arg(long)]
     pending: bool,
 
-    /// Also what this card does not offer, with the reason
+    /// Also what can only be read, and what this card does not offer, with the reason
     #[arg(short, long)]
     all: bool,
 
@@ -43,9 +43,10 @@ pub(super) struct ListArgs {
 pub(super) fn list(args: &ListArgs, ctx: &Context) -> Result<ExitCode, Failure> {
     let includes = |setting: &SettingValue<'_>, port: &PortSettings| {
         let offered = port.availability(&setting.field.name) == Availability::Offered;
-        (args.all || offered)
+        let can_be_set = setting.reading.tlv.access == Access::ReadWrite;
+        let named = !args.parts.is_empty();
+        (args.all || offered && (can_be_set || named))
             && (!args.changed || offered && differs(setting))
-            && (!args.pending || offered && is_pending(setting))
             && (args.parts.is_empty() || args.parts.iter().any(|part| has(setting.field, part)))
     };
     show_cards(ctx, "flexctl.settings-list/1", |open, reading| {
@@ -67,6 +68,7 @@ pub(super) fn list(args: &ListArgs, ctx: &Context) -> Result<ExitCode, Failure> 
             port: args.port,
             includes: &includes,
             secrets: Secrets::Hidden,
+            pending_only: args.pending,
         })
     })
 }

@@ -12,6 +12,8 @@ mod undo;
 
 use clap::{Args, Subcommand};
 
+pub(in crate::cli) use reading::restart_line;
+
 use super::super::ExitCode;
 use super::super::context::Context;
 use super::super::error::Failure;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::device::{Card, CardReading, OpenCard};
 use crate::hwdb::{Applies, Scope};
-use crate::settings::{Detail, PortSettings, SettingValue, Wanted, pending};
+use crate::settings::{Detail, Pending, PortSettings, SettingValue, Wanted};
 
 use super::super::super::ExitCode;
 use super::super::super::context::Context;
@@ -13,6 +13,7 @@ use super::super::super::error::{Failure, FailureReport};
 use super::super::super::failure_hints::{Situation, command_failure, open_failure};
 use super::super::super::output::{CARE, DIM, GOOD, TITLE, styled, table};
 use super::super::super::report::{PendingReport, Secrets, SettingReport, interfaces};
+use super::super::super::waiting::waiting;
 
 /// The document of `settings list` and `settings get`.
 #[derive(Debug, Serialize)]
@@ -55,6 +56,8 @@ pub(super) struct Filter<'a> {
     pub(super) includes: &'a dyn Fn(&SettingValue<'_>, &PortSettings) -> bool,
     /// Whether secrets are shown.
     pub(super) secrets: Secrets,
+    /// Whether only what waits for a restart is shown.
+    pub(super) pending_only: bool,
 }
 
 /// Reads all settings of a card.
@@ -80,7 +83,8 @@ pub(super) fn show_cards<'f>(
     for card in ctx.chosen()? {
         let outcome = read_all(ctx, &card).and_then(|(open, reading)| {
             let filter = filter(&open, &reading)?;
-            Ok(CardSettingsReport::new(&card, &reading, &filter))
+            let waiting = waiting(ctx, &card, &open, &reading);
+            Ok(CardSettingsReport::new(&card, &reading, &filter, &waiting))
         });
         let report = match outcome {
             Ok(report) => {
@@ -112,15 +116,22 @@ pub(super) fn show_cards<'f>(
 }
 
 impl CardSettingsReport {
-    fn new(card: &Card, reading: &CardReading, filter: &Filter<'_>) -> Self {
+    fn new(card: &Card, reading: &CardReading, filter: &Filter<'_>, waiting: &[Pending]) -> Self {
         let of_scope = |port: &PortSettings, of_card: bool| -> Vec<SettingReport> {
             port.settings()
                 .filter(|setting| (setting.reading.tlv.scope == Scope::Card) == of_card)
                 .filter(|setting| (filter.includes)(setting, port))
-                .map(|setting| SettingReport::new(port, &setting, filter.secrets))
+                .map(|setting| {
+                    let number = if of_card { 0 } else { port.port };
+                    let mut report = SettingReport::new(port, &setting, filter.secrets);
+                    report.pending |= waiting
+                        .iter()
+                        .any(|one| one.port == number && one.setting == setting.field.name);
+                    report
+                })
+                .filter(|report| !filter.pending_only || report.pending)
                 .collect()
         };
-        let waiting = pending(&reading.ports);
         Self {
             card: card.selector(),
             model: card.model(),
@@ -186,6 +197,12 @@ impl CardSettingsReport {
         if shown == 0 {
             text.push_str("  nothing to show\n");
         }
+        if let Some(restart) = self.restart {
+            text.push_str(&format!(
+                "\n  {}\n",
+                restart_line(restart, self.pending.len())
+            ));
+        }
         text
     }
 }
@@ -212,4 +229,18 @@ fn settings_table(settings: &[SettingReport]) -> String {
         )
     }));
     table("    ", &rows)
+}
+
+/// What is enough for what waits.
+pub(in crate::cli) fn restart_line(restart: Applies, count: usize) -> String {
+    let what = if count == 1 {
+        "1 setting waits".to_owned()
+    } else {
+        format!("{count} settings wait")
+    };
+    let enough = match restart {
+        Applies::Boot => "the next boot of the host",
+        Applies::FirmwareReset => "a reset of the firmware (power the host off and on)",
+    };
+    format!("{} {what} for {enough}", styled(CARE, "!"))
 }

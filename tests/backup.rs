@@ -824,3 +824,18 @@ proptest! {
         }
     }
 }
+
+/// The register that names the TLVs has room for 128 bytes, and the virtual card
+/// refuses to name a longer one there.
+#[test]
+fn a_long_tlv_does_not_end_the_walk() {
+    for (kind, bytes) in [(0x0300_0238, 128), (0x0300_0237, 224), (0x0300_0231, 256)] {
+        let mut bench = Bench::new("connectx-4");
+        bench.card.seed_tlv(1, kind, 0, &vec![b'a'; bytes]).unwrap();
+        let backup = bench.backup(&Secrets::LeaveOut);
+        assert_eq!(backup.found_by, FoundBy::Walk);
+        assert_eq!(backup.tlvs.len(), bench.card.settings().len(), "{bytes}");
+        let found = backup.tlv(1, TlvKey::Mnvda(TypeDword(kind))).unwrap();
+        assert_eq!(found.data, vec![b'a'; bytes]);
+    }
+}

@@ -12,7 +12,8 @@
 //! the last answer has place 0 and no TLV. A store without any TLV is answered
 //! with status 8. Only what is set is walked over, no defaults and no
 //! capabilities. MNVDA reads longer data than fits in here: the walk takes
-//! header and type only.
+//! header and type only. A firmware that would rather refuse a longer TLV (status
+//! 0x24) can be asked once more with room for all that MNVDA carries.
 //!
 //! # Sources
 //! mstflint 4.21 against a virtual card (`mstconfig backup`).
@@ -23,6 +24,8 @@ use super::mnvda::Dword0;
 use super::{Layout, Method, Readable, Register, TlvHeader, TypeDword};
 
 const DECLARED_DWORDS: u16 = 156 / 4;
+/// Room for 256 bytes of data.
+const LONG_DWORDS: u16 = 284 / 4;
 
 /// The bytes that are read back.
 #[derive(BinRead, Debug)]
@@ -42,6 +45,7 @@ pub struct Mnvgn {
     tlv_type: TypeDword,
     length_bytes: u16,
     header: TlvHeader,
+    declared_dwords: u16,
 }
 
 impl Mnvgn {
@@ -53,7 +57,17 @@ impl Mnvgn {
             tlv_type: TypeDword(0),
             length_bytes: 0,
             header: TlvHeader::default(),
+            declared_dwords: DECLARED_DWORDS,
         }
+    }
+
+    /// Asks for the same with room for longer data; `None` when that was asked.
+    #[must_use]
+    pub fn longer(&self) -> Option<Self> {
+        (self.declared_dwords < LONG_DWORDS).then_some(Self {
+            declared_dwords: LONG_DWORDS,
+            ..*self
+        })
     }
 
     /// Asks for the TLV behind this one. Only of an answer that is not the end.
@@ -104,7 +118,7 @@ impl Register for Mnvgn {
     fn layout(&self, _method: Method) -> Layout {
         Layout {
             written: vec![self.pointer, 0, 0, 0, 0, 0, 0],
-            declared_dwords: DECLARED_DWORDS,
+            declared_dwords: self.declared_dwords,
             wanted: vec![0, 4, 5],
         }
     }
@@ -118,6 +132,7 @@ impl Readable for Mnvgn {
             tlv_type: TypeDword(answer.tlv_type),
             length_bytes: answer.dword0.length(),
             header: TlvHeader::of(answer.dword0),
+            declared_dwords: DECLARED_DWORDS,
         })
     }
 }
@@ -140,6 +155,10 @@ mod tests {
         assert_eq!((step.header().writer_id, step.header().version), (9, 2));
         let layout = step.next().layout(Method::Get);
         assert_eq!((layout.written[0], layout.declared_dwords), (7, 39));
+        let longer = step.next().longer().unwrap();
+        let layout = longer.layout(Method::Get);
+        assert_eq!((layout.written[0], layout.declared_dwords), (7, 71));
+        assert_eq!(longer.longer(), None);
         assert!(Mnvgn::unpack(&bytes[..20]).is_err());
         assert!(Mnvgn::unpack(&[0; 24]).unwrap().is_end());
     }

@@ -121,7 +121,8 @@ impl<'a> BackupReader<'a> {
     ///
     /// On ConnectX-4 the card names its TLVs (MNVGN); those of class 3 belong to
     /// the function, others are taken once. ConnectX-3, and a firmware without
-    /// MNVGN, are asked for every TLV that the data files know.
+    /// MNVGN or one that cannot name a long TLV, are asked for every TLV that the
+    /// data files know.
     ///
     /// # Errors
     /// [`BackupError`] when the card breaks off or contradicts itself. A TLV that
@@ -167,6 +168,14 @@ impl<'a> BackupReader<'a> {
                     Some(status) if guard.is_new() && is_unknown_register(status) => {
                         return self.ask(session, ports);
                     }
+                    // The next TLV is longer than the register has room for.
+                    Some(Status::LengthTooSmall) => match ask.longer() {
+                        Some(longer) => {
+                            ask = longer;
+                            continue;
+                        }
+                        None => return self.ask(session, ports),
+                    },
                     _ => return Err(error.into()),
                 },
             };

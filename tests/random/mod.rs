@@ -85,7 +85,7 @@ impl Random {
                     FieldValue::Text(format!("192.0.2.{}", self.byte()))
                 }
                 TextFormat::Port | TextFormat::Decimal => {
-                    FieldValue::Text((1 + self.below(9999)).to_string())
+                    FieldValue::Text((1 + self.below(999)).to_string())
                 }
                 TextFormat::Text => {
                     let room = place.longest().min(20) - place.shortest.min(20);

@@ -42,10 +42,7 @@ impl Bench {
     }
 
     fn reading(&mut self) -> CardReading {
-        let mut reading = self
-            .open
-            .read(Detail::ForChange, Wanted::Holding(&["IP_VER"]))
-            .unwrap();
+        let mut reading = self.open.read(Detail::ForChange, Wanted::All).unwrap();
         self.open.read_vpd(&mut reading).unwrap();
         reading
     }

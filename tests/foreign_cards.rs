@@ -477,3 +477,16 @@ fn it_needs_a_fraction_of_mstconfigs_operations() {
         );
     }
 }
+
+#[test]
+fn it_reads_all_settings_with_a_fifth_of_mstconfigs_operations() {
+    ring!(Need::Program("mstconfig"));
+    let options = "--card cx4 --ports 1";
+    // mstconfig reads the next values here, flexctl default and current ones as well.
+    let theirs = among(options, "mstconfig -d 04:00.0 query");
+    let ours = among(options, "flexctl settings list");
+    assert_eq!((theirs.code, ours.code), (0, 0), "{theirs:?} {ours:?}");
+    assert_eq!(ours.dump.writes(), NOTHING);
+    let (theirs, ours) = (theirs.dump.operations("cx4"), ours.dump.operations("cx4"));
+    assert!(ours * 5 <= theirs, "{ours} operations, mstconfig {theirs}");
+}

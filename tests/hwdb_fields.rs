@@ -146,7 +146,10 @@ proptest! {
             if field.secret {
                 prop_assert!(!said.contains(&spelled), "{}: {said}", field.name);
             } else {
-                prop_assert!(said.contains(&value.to_string()), "{}: {said}", field.name);
+                // Of many bytes the first ones are shown.
+                let whole = value.to_string();
+                let start = if said.ends_with(" bytes)") { &whole[..18] } else { &whole };
+                prop_assert!(said.contains(start), "{}: {said}", field.name);
             }
         }
     }

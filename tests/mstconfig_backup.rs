@@ -201,16 +201,12 @@ fn open() -> OpenCard {
 }
 
 fn read(card: &mut OpenCard) -> Backup {
-    let reading = card
-        .read(Detail::ForChange, Wanted::Holding(&["IP_VER"]))
-        .unwrap();
+    let reading = card.read(Detail::ForChange, Wanted::All).unwrap();
     card.read_backup(&reading, &Secrets::Include).unwrap()
 }
 
 fn plan(card: &mut OpenCard, backup: &Backup) -> Restore {
-    let reading = card
-        .read(Detail::ForChange, Wanted::Holding(&["IP_VER"]))
-        .unwrap();
+    let reading = card.read(Detail::ForChange, Wanted::All).unwrap();
     let now = card.read_backup(&reading, &Secrets::Include).unwrap();
     let options = RestoreOptions::default();
     plan_restore(backup, &now, &card.settings, &reading.ports, &options).unwrap()

@@ -29,13 +29,16 @@ pub enum Word {
         /// What was read.
         value: u32,
     },
-    /// Read the dword, a few times while one of the bits in `stop_if` is set; when
-    /// it stays set, the batch ends here and what comes after it is not done.
+    /// Read the dword, at most `looks` times while one of the bits in `stop_if` is
+    /// set; when it stays set, the batch ends here and what comes after it is not
+    /// done.
     Gate {
         /// Byte address, a multiple of four.
         address: u32,
         /// Bits that end the batch.
         stop_if: u32,
+        /// How often it is looked at.
+        looks: u8,
         /// What was read.
         value: u32,
     },
@@ -51,7 +54,7 @@ pub enum Word {
 impl Word {
     /// Looks at a gate: a card that answers at once needs no second hold of its
     /// gateway, and others do not wait long for one that does not.
-    const GATE_LOOKS: usize = 4;
+    const GATE_LOOKS: u8 = 4;
 
     /// A read whose value is still to come.
     #[must_use]
@@ -59,12 +62,25 @@ impl Word {
         Self::Read { address, value: 0 }
     }
 
-    /// A read that ends the batch when one of the bits is set.
+    /// A read that ends the batch when one of the bits stays set.
     #[must_use]
     pub fn gate(address: u32, stop_if: u32) -> Self {
         Self::Gate {
             address,
             stop_if,
+            looks: Self::GATE_LOOKS,
+            value: 0,
+        }
+    }
+
+    /// A read that ends the batch when one of the bits is set, for what another
+    /// look would not change.
+    #[must_use]
+    pub fn check(address: u32, stop_if: u32) -> Self {
+        Self::Gate {
+            address,
+            stop_if,
+            looks: 1,
             value: 0,
         }
     }
@@ -73,6 +89,14 @@ impl Word {
     #[must_use]
     pub fn stops(self) -> bool {
         matches!(self, Self::Gate { stop_if, value, .. } if value & stop_if != 0)
+    }
+
+    /// How often it is looked at before it ends its batch.
+    fn looks(self) -> u8 {
+        match self {
+            Self::Gate { looks, .. } => looks,
+            Self::Read { .. } | Self::Write { .. } => 1,
+        }
     }
 
     /// A write.
@@ -99,7 +123,7 @@ pub(super) fn in_order(
 ) -> Result<(), AccessError> {
     for word in words {
         perform(word)?;
-        for _ in 1..Word::GATE_LOOKS {
+        for _ in 1..word.looks() {
             if word.stops() {
                 perform(word)?;
             }

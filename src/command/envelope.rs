@@ -23,6 +23,8 @@ use std::fmt;
 
 use bitfield_struct::bitfield;
 
+use crate::access::Word;
+
 use super::Status;
 
 /// Dwords before the register itself.
@@ -113,6 +115,17 @@ pub(super) fn pack(id: u16, method: Method, register: &[u32], declared_dwords: u
     mailbox
 }
 
+/// Reads the dwords `wanted` of an answer. A refusal ends the reading where the
+/// status is read: nothing follows it.
+pub(super) fn reads(wanted: &[usize], address_of: impl Fn(usize) -> u32) -> Vec<Word> {
+    let refused = OperationTlv::new().with_status(0x7f).into_bits();
+    let read = |at: &usize| match *at {
+        0 => Word::check(address_of(0), refused),
+        at => Word::read(address_of(at)),
+    };
+    wanted.iter().map(read).collect()
+}
+
 /// The status in dword 0 of the answer.
 pub(super) fn status(dword0: u32) -> Status {
     Status::from_register(OperationTlv::from_bits(dword0).status())
@@ -131,5 +144,11 @@ mod tests {
             [0x0804_0000, 0x9024_0101, 0, 0, 0x1844_0000, 0x0000_0100]
         );
         assert_eq!(status(0x0804_0800), Status::ResourceNotAvailable);
+    }
+
+    #[test]
+    fn what_follows_a_refusal_is_not_read() {
+        let words = reads(&[0, 5], |at| u32::try_from(at * 4).unwrap());
+        assert_eq!(words, [Word::check(0, 0x7f00), Word::read(20)]);
     }
 }

@@ -24,7 +24,7 @@ use crate::access::{AccessError, Gateway, GaveUp, Space, Word};
 use crate::pci::Bdf;
 
 use super::semaphore::{HARDWARE_ID, check_hardware_id};
-use super::{CommandError, Semaphore, Status};
+use super::{CommandError, Semaphore, Status, envelope};
 
 const CTRL: u32 = 0x0;
 const MAILBOX_SIZE: u32 = 0x1000;
@@ -188,7 +188,8 @@ impl Session<'_> {
         self.icmd.gateway.set_patience(patience);
     }
 
-    /// Sends a register access and reads the mailbox dwords in `wanted`.
+    /// Sends a register access and reads the mailbox dwords in `wanted`: of a
+    /// refusal only the status.
     pub(super) fn access_register(
         &mut self,
         mailbox: &[u32],
@@ -218,7 +219,7 @@ impl Session<'_> {
         let (mut ctrl, mut answer) = self.send(mailbox, wanted).map_err(wrap)?;
         if ctrl.busy() {
             ctrl = self.wait_until_idle().map_err(wrap)?;
-            answer = reads(wanted);
+            answer = envelope::reads(wanted, mailbox_at);
             let gateway = &mut self.icmd.gateway;
             gateway.batch(Space::Icmd, &mut answer).map_err(wrap)?;
         }
@@ -268,7 +269,7 @@ impl Session<'_> {
         words.push(Word::write(CTRL, command.with_busy(true).into_bits()));
         words.push(Word::gate(CTRL, unfinished.into_bits()));
         let answer = words.len();
-        words.extend(reads(wanted));
+        words.extend(envelope::reads(wanted, mailbox_at));
         self.icmd.gateway.batch(Space::Icmd, &mut words)?;
         let answer = words.split_off(answer);
         let ctrl = words.last().map_or(u32::MAX, |word| word.value());
@@ -324,13 +325,6 @@ impl Drop for Session<'_> {
         // On this way out another error is already on its way to the user.
         let _ = self.release();
     }
-}
-
-fn reads(wanted: &[usize]) -> Vec<Word> {
-    wanted
-        .iter()
-        .map(|at| Word::read(mailbox_at(*at)))
-        .collect()
 }
 
 fn mailbox_at(dword: usize) -> u32 {

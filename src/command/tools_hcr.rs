@@ -28,7 +28,7 @@ use crate::pci::Bdf;
 
 use super::register::{DefParamsGlobal, DefParamsPort, DevCap};
 use super::semaphore::{HARDWARE_ID, check_hardware_id};
-use super::{CommandError, Semaphore, Status};
+use super::{CommandError, Semaphore, Status, envelope};
 
 const HCR: u32 = 0x8_0780;
 const HCR_CTRL: u32 = HCR + 0x18;
@@ -252,14 +252,14 @@ impl Session<'_> {
         }
     }
 
-    /// Runs a command after the accesses in `before`, and reads the addresses in
-    /// `after` when it is done: all under one hold of the way where the card
-    /// answers at once.
+    /// Runs a command after the accesses in `before`, and does those in `after`
+    /// when it is done: all under one hold of the way where the card answers at
+    /// once.
     fn run(
         &mut self,
         command: Command,
         before: Vec<Word>,
-        after: &[u32],
+        after: Vec<Word>,
     ) -> Result<(Status, Vec<u32>), AccessError> {
         let ctrl = Ctrl::new()
             .with_opcode(command.opcode)
@@ -284,7 +284,7 @@ impl Session<'_> {
         let unfinished = Ctrl::new().with_go(true).with_status(u8::MAX);
         words.push(Word::gate(HCR_CTRL, unfinished.into_bits()));
         let answer = words.len();
-        words.extend(after.iter().map(|address| Word::read(*address)));
+        words.extend(after);
         self.batch(&mut words)?;
         let mut answer = words.split_off(answer);
         let mut ctrl = Ctrl::from_bits(words.last().map_or(u32::MAX, |word| word.value()));
@@ -304,7 +304,7 @@ impl Session<'_> {
         &mut self,
         command: Command,
         before: Vec<Word>,
-        after: &[u32],
+        after: Vec<Word>,
         action: &str,
     ) -> Result<Vec<u32>, CommandError> {
         let address = self.address();
@@ -327,7 +327,8 @@ impl Session<'_> {
         }
     }
 
-    /// Sends a register access and reads the mailbox dwords in `wanted`.
+    /// Sends a register access and reads the mailbox dwords in `wanted`: of a
+    /// refusal perhaps only the status.
     ///
     /// The card's answer covers the first `answered` dwords of the mailbox.
     pub(super) fn access_register(
@@ -361,11 +362,11 @@ impl Session<'_> {
             .for_each(|dword| *dword = None);
         match self.mailbox {
             Mailbox::Cr => {
-                let after: Vec<u32> = wanted.iter().map(|at| cr_mailbox_at(*at)).collect();
-                self.command(command, before, &after, action)
+                let after = envelope::reads(wanted, cr_mailbox_at);
+                self.command(command, before, after, action)
             }
             Mailbox::Quads => {
-                self.command(command, before, &[], action)?;
+                self.command(command, before, Vec::new(), action)?;
                 self.read_quads(wanted, action)
             }
         }
@@ -417,7 +418,7 @@ impl Session<'_> {
                     ..Command::default()
                 },
                 Vec::new(),
-                &[],
+                Vec::new(),
                 action,
             )?;
             self.shadow[at] = known[0];
@@ -433,7 +434,8 @@ impl Session<'_> {
             input_modifier: quad_index(at),
             ..Command::default()
         };
-        let answer = self.command(command, Vec::new(), &[HCR + 0x10, HCR + 0x0c], action)?;
+        let after = [HCR + 0x10, HCR + 0x0c].map(Word::read).to_vec();
+        let answer = self.command(command, Vec::new(), after, action)?;
         Ok([0, 1].map(|at| answer.get(at).copied().unwrap_or(u32::MAX)))
     }
 
@@ -462,7 +464,7 @@ impl Session<'_> {
             opcode_modifier,
             ..Command::default()
         };
-        self.command(command, Vec::new(), &[], action)?;
+        self.command(command, Vec::new(), Vec::new(), action)?;
         if self.mailbox == Mailbox::Quads {
             *self.shadow = [None; MAILBOX_DWORDS];
         }

@@ -81,7 +81,13 @@ impl Answers {
         Ok(self.device.insert(answer).clone())
     }
 
-    /// A capability TLV. Those of class host are asked for through every function.
+    /// Whether [`Answers::capability_tlv`] knows all of a TLV: then it need not be
+    /// asked for another time.
+    pub(super) fn has_whole(&self, tlv_type: TypeDword, length_bytes: u16) -> bool {
+        self.lengths.contains(&(tlv_type.0, length_bytes))
+    }
+
+    /// A capability TLV, as much of it as requirements and limits look at. Those of class host are asked for through every function.
     pub(super) fn capability_tlv(
         &mut self,
         session: &mut Session<'_>,
@@ -102,7 +108,7 @@ impl Answers {
             .iter()
             .find(|(known, _)| *known == tlv_type)
             .map_or(4, |(_, length)| *length);
-        let answer = answered(tlv_store::read(session, key, Which::Next, length))?;
+        let answer = answered(tlv_store::read_beginning(session, key, Which::Next, length))?;
         self.capabilities.push((function, tlv_type, answer.clone()));
         Ok(answer)
     }

@@ -165,9 +165,9 @@ impl<'a> Planner<'a> {
         }
         let base = base(port, reading)?;
         if self.reserved == Reserved::Refuse {
-            // What is replaced, and what the card does not offer, is of no account.
+            // What is replaced, and what the card lacks, is of no account.
             let wished = |field: &Field| {
-                port.availability(&field.name) != Availability::Offered
+                matches!(port.availability(&field.name), Availability::Missing(_))
                     || self.wishes.iter().any(|wish| {
                         field.is_called(&wish.setting) && (number == 0 || wish.port == number)
                     })

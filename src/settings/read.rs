@@ -177,6 +177,13 @@ impl PortReader<'_, '_> {
         which: Which,
         tlv: &Tlv,
     ) -> Result<Answer<Stored>, CommandError> {
+        // Nobody puts back what can only be read.
+        if let TlvKey::Mnvda(tlv_type) = key
+            && (which, tlv.access) == (Which::Next, Access::ReadOnly)
+            && self.answers.has_whole(tlv_type, tlv.length_bytes)
+        {
+            return self.answers.capability_tlv(self.session, tlv_type.0);
+        }
         answered(tlv_store::read(self.session, key, which, tlv.length_bytes))
     }
 

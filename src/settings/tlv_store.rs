@@ -121,6 +121,36 @@ pub(super) fn read(
     which: Which,
     length_bytes: u16,
 ) -> Result<Stored, CommandError> {
+    match ask(session, key, which, length_bytes)? {
+        // More is there than was asked for: what is put back later has to be whole.
+        Some((reported, _)) if reported > length_bytes && reported <= LONGEST => {
+            read(session, key, which, reported)
+        }
+        answer => Ok(stored(answer)),
+    }
+}
+
+/// Reads the first `length_bytes` of a TLV that nobody puts back.
+pub(super) fn read_beginning(
+    session: &mut Session<'_>,
+    key: TlvKey,
+    which: Which,
+    length_bytes: u16,
+) -> Result<Stored, CommandError> {
+    ask(session, key, which, length_bytes).map(stored)
+}
+
+fn stored(answer: Option<(u16, Vec<u8>)>) -> Stored {
+    answer.map_or(Stored::NotSet, |(_, data)| Stored::Set(data))
+}
+
+/// The length that a TLV has and its first `length_bytes`; `None` when it is not set.
+fn ask(
+    session: &mut Session<'_>,
+    key: TlvKey,
+    which: Which,
+    length_bytes: u16,
+) -> Result<Option<(u16, Vec<u8>)>, CommandError> {
     let answer = match key {
         TlvKey::Mnva(key) => session.get(&Mnva::ask(key, length_bytes)).map(|tlv| {
             let reported = tlv.length_bytes();
@@ -131,12 +161,8 @@ pub(super) fn read(
             .map(|tlv| (tlv.length_bytes(), tlv.data().to_vec())),
     };
     match answer {
-        // More is there than was asked for: what is put back later has to be whole.
-        Ok((reported, _)) if reported > length_bytes && reported <= LONGEST => {
-            read(session, key, which, reported)
-        }
-        Ok((_, data)) => Ok(Stored::Set(data)),
-        Err(error) if error.status() == Some(Status::ResourceNotAvailable) => Ok(Stored::NotSet),
+        Ok(answer) => Ok(Some(answer)),
+        Err(error) if error.status() == Some(Status::ResourceNotAvailable) => Ok(None),
         Err(error) => Err(error),
     }
 }

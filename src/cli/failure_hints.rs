@@ -3,10 +3,11 @@
 use crate::access::AccessError;
 use crate::command::{CommandError, Status};
 use crate::device::{Card, Host, JournalError, LockError, OpenError, SelectError};
-use crate::hwdb::{HwdbError, ValueError};
+use crate::hwdb::{Device, HwdbError, ValueError};
 use crate::pci::{FunctionError, Lockdown, ScanError};
 use crate::settings::{
-    ApplyError, ApplyFailure, BackupError, Holds, NameError, PlanError, Shown, Stored, TlvHolds,
+    ApplyError, ApplyFailure, BackupError, Holds, NameError, PlanError, SettingName, Shown, Stored,
+    TlvHolds,
 };
 use crate::sim::SimError;
 
@@ -279,6 +280,48 @@ pub(super) fn name_failure(error: &NameError) -> Failure {
             failure.hint(format!("leave the suffix out: {setting}"))
         }
         _ => failure.hint("`flexctl settings explain` lists all names with their meaning"),
+    }
+}
+
+/// A name that means nothing on cards of this generation, perhaps on others.
+pub(super) fn unknown_here(
+    ctx: &Context,
+    device: &Device,
+    name: &SettingName,
+    error: &NameError,
+) -> Failure {
+    let has = |other: &&Device| ctx.hwdb.settings(other).setting(&name.base).is_some();
+    let others: Vec<&str> = ctx
+        .hwdb
+        .devices()
+        .iter()
+        .filter(has)
+        .map(|other| other.title.as_str())
+        .collect();
+    if others.is_empty() || !matches!(error, NameError::Unknown { .. }) {
+        return name_failure(error);
+    }
+    Failure::message(
+        ExitCode::Refused,
+        format!(
+            "{} has no {name}: it is a setting of {}",
+            device.title,
+            others.join(", ")
+        ),
+    )
+    .hint("name the cards that have it with --device, or write a profile: flexctl plan --help")
+}
+
+/// The port that is meant by a suffix or by --port, which must not contradict each
+/// other.
+pub(super) fn one_port(name: &SettingName, port: Option<u8>) -> Result<Option<u8>, Failure> {
+    match (name.port, port) {
+        (Some(suffix), Some(port)) if suffix != port => Err(Failure::message(
+            ExitCode::Usage,
+            format!("{name} contradicts --port {port}"),
+        )
+        .hint("leave the suffix or --port out")),
+        (suffix, port) => Ok(suffix.or(port)),
     }
 }
 

@@ -164,6 +164,10 @@ pub(super) fn profile_failure(error: &ProfileError) -> Failure {
         failure.messages = findings.iter().map(ToString::to_string).collect();
         failure.several = true;
     }
+    if findings.is_empty() {
+        return failure
+            .hint("nothing was changed; a profile is a TOML or JSON file: flexctl plan --help");
+    }
     failure.hint("nothing was changed; `flexctl settings explain NAME` says what a setting may be")
 }
 

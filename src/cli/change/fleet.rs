@@ -11,7 +11,7 @@ use super::super::ExitCode;
 use super::super::args::WriteArgs;
 use super::super::context::Context;
 use super::super::error::Failure;
-use super::super::output::{BAD, GOOD, styled};
+use super::super::output::{BAD, CARE, GOOD, styled};
 use super::super::report::{ChangeReport, ChangesReport, Outcome};
 use super::Job;
 use super::carry_out::{carry_out, leave};
@@ -200,6 +200,7 @@ fn show_plans(
         if empty {
             station.report.outcome = Outcome::Unchanged;
             let words = match purpose {
+                Purpose::Check if station.report.is_silent() => styled(CARE, "nothing was checked"),
                 Purpose::Check => styled(GOOD, "as the profile says"),
                 _ => nothing_to_do(),
             };

@@ -6,6 +6,9 @@ use crate::settings::Base;
 use super::super::output::{BAD, CARE, DIM, GOOD, TITLE, styled, table};
 use super::super::report::{ChangeReport, SettingChangeReport};
 
+/// So many settings that stay are shown; more are counted.
+const FEW: usize = 12;
+
 /// The plan of one card.
 pub(super) fn plan_text(report: &ChangeReport) -> String {
     let mut text = format!(
@@ -22,9 +25,13 @@ pub(super) fn plan_text(report: &ChangeReport) -> String {
             text.push_str(&format!("    {state}\n"));
         }
     }
-    let rows = rows(report);
+    let (rows, left_out) = rows(report);
     if !rows.is_empty() {
         text.push_str(&table("  ", &rows));
+    }
+    if left_out > 0 {
+        let words = format_args!("{left_out} more are as wanted and stay");
+        text.push_str(&format!("  {}\n", styled(DIM, words)));
     }
     for note in &report.notes {
         text.push_str(&format!("  {} {note}\n", styled(CARE, "note:")));
@@ -34,14 +41,20 @@ pub(super) fn plan_text(report: &ChangeReport) -> String {
     text
 }
 
-fn rows(report: &ChangeReport) -> Vec<String> {
+/// The settings, and how many that stay are left out: a few are shown.
+fn rows(report: &ChangeReport) -> (Vec<String>, usize) {
+    let of_ports = report.ports.iter().flat_map(|port| &port.settings);
+    let all = report.settings.iter().chain(of_ports);
+    let stay = all.filter(|setting| !setting.changes).count();
+    let shows = |setting: &&SettingChangeReport| setting.changes || stay <= FEW;
     let mut rows: Vec<String> = report
         .settings
         .iter()
+        .filter(shows)
         .map(|setting| format!("card\t\t{}\t{}", setting.name, change_text(setting)))
         .collect();
     for port in &report.ports {
-        rows.extend(port.settings.iter().map(|setting| {
+        rows.extend(port.settings.iter().filter(shows).map(|setting| {
             format!(
                 "port {}\t{}\t{}\t{}",
                 port.port,
@@ -60,7 +73,7 @@ fn rows(report: &ChangeReport) -> Vec<String> {
             styled(DIM, "not offered by this card, which boots over IPv4 only")
         ));
     }
-    rows
+    (rows, if stay > FEW { stay } else { 0 })
 }
 
 fn change_text(setting: &SettingChangeReport) -> String {

@@ -37,14 +37,14 @@ pub(super) struct ProfileArgs {
     /// part_number, serial, pci, interface, port or host, with `*` and `?`. A later
     /// section refines an earlier one where its match is narrower.
     ///
-    ///     schema = 1
-    ///     [settings]
-    ///     IP_VER = "IPv4_IPv6"
-    ///     [[section]]
-    ///     match = { model = "connectx-4*", host = "rack7-*", port = 1 }
-    ///     [section.settings]
-    ///     BOOT_VLAN_EN = true
-    ///     BOOT_VLAN = 7
+    ///   schema = 1
+    ///   [settings]
+    ///   IP_VER = "IPv4_IPv6"
+    ///   [[section]]
+    ///   match = { model = "connectx-4*", host = "rack7-*", port = 1 }
+    ///   [section.settings]
+    ///   BOOT_VLAN_EN = true
+    ///   BOOT_VLAN = 7
     ///
     /// `flexctl settings export` writes one, `flexctl settings schema` prints its
     /// JSON Schema.

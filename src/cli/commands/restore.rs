@@ -15,7 +15,7 @@ use super::super::change::{Job, Planned, change_one_by_one};
 use super::super::context::Context;
 use super::super::error::Failure;
 use super::super::failure_hints::backup_failure;
-use super::super::restore_plan::{planned, restore_failure};
+use super::super::restore_plan::{planned, refuse_reserved, restore_failure};
 
 /// A backup of a thousand TLVs is well below.
 const MOST_BYTES: u64 = 4 << 20;
@@ -44,12 +44,17 @@ pub(in crate::cli) struct RestoreArgs {
     #[arg(long)]
     write_defaults: bool,
 
+    /// Go on although a setting would hold a value that no source defines
+    #[arg(long)]
+    allow_reserved: bool,
+
     #[command(flatten)]
     write: WriteArgs,
 }
 
 struct RestoreJob {
     backup: Backup,
+    allow_reserved: bool,
     options: RestoreOptions,
 }
 
@@ -71,6 +76,7 @@ pub(in crate::cli) fn restore(args: &RestoreArgs, ctx: &Context) -> Result<ExitC
     }
     let job = RestoreJob {
         backup,
+        allow_reserved: args.allow_reserved,
         options: RestoreOptions {
             only: args.only.clone(),
             undeletable: if args.write_defaults {
@@ -138,6 +144,14 @@ impl Job for RestoreJob {
         open: &mut OpenCard,
         reading: &CardReading,
     ) -> Result<Planned, Failure> {
+        let model = &self.backup.card.identity.model;
+        if *model != open.device.name {
+            return Err(Failure::message(
+                ExitCode::Refused,
+                format!("the backup is of {model}, the card is {}", open.device.name),
+            )
+            .hint("a backup fits the card model that it was made of"));
+        }
         let now = open
             .read_backup(reading, &Secrets::Include)
             .map_err(|error| backup_failure(&error, ctx, card))?;
@@ -149,6 +163,9 @@ impl Job for RestoreJob {
             &self.options,
         )
         .map_err(|error| restore_failure(&error))?;
-        Ok(planned(restore, reading, &open.settings))
+        if !self.allow_reserved {
+            refuse_reserved(&restore, &open.settings)?;
+        }
+        Ok(planned(restore, &self.backup, reading, &open.settings))
     }
 }

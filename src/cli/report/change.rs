@@ -89,6 +89,11 @@ impl ChangeReport {
             error: None,
         }
     }
+
+    /// Whether nothing was wished for.
+    pub(in crate::cli) fn is_silent(&self) -> bool {
+        self.settings.is_empty() && self.ports.iter().all(|port| port.settings.is_empty())
+    }
 }
 
 /// A port's change.

@@ -164,6 +164,10 @@ impl Profile {
 
 /// Reads a text file, not one without end.
 fn read(path: &Path) -> io::Result<String> {
+    // A FIFO or device would be waited for.
+    if !path.metadata()?.is_file() {
+        return Err(io::Error::other("it is no regular file"));
+    }
     let file = File::open(path)?;
     let mut text = String::new();
     file.take(MOST_BYTES + 1).read_to_string(&mut text)?;

@@ -2,15 +2,14 @@
 
 use clap::Args;
 
-use crate::device::CardReading;
-use crate::hwdb::SettingsFile;
-use crate::settings::{NameError, PortSettings, SettingName, SettingValue};
+use crate::device::{CardReading, OpenCard};
+use crate::settings::{PortSettings, SettingName, SettingValue};
 
 use super::super::super::ExitCode;
 use super::super::super::change::chosen_ports;
 use super::super::super::context::Context;
 use super::super::super::error::Failure;
-use super::super::super::failure_hints::name_failure;
+use super::super::super::failure_hints::{one_port, unknown_here};
 use super::super::super::report::Secrets;
 use super::reading::{Filter, show_cards};
 
@@ -41,7 +40,10 @@ pub(super) fn get(args: &GetArgs, ctx: &Context) -> Result<ExitCode, Failure> {
         })
     };
     show_cards(ctx, "flexctl.settings-get/1", |open, reading| {
-        check(&names, &open.settings, reading)?;
+        for name in &names {
+            one_port(name, args.port)?;
+        }
+        check(ctx, &names, open, reading)?;
         chosen_ports(reading, args.port)?;
         Ok(Filter {
             port: args.port,
@@ -53,10 +55,15 @@ pub(super) fn get(args: &GetArgs, ctx: &Context) -> Result<ExitCode, Failure> {
 }
 
 /// Every name means something on this card.
-fn check(names: &[SettingName], file: &SettingsFile, reading: &CardReading) -> Result<(), Failure> {
+fn check(
+    ctx: &Context,
+    names: &[SettingName],
+    open: &OpenCard,
+    reading: &CardReading,
+) -> Result<(), Failure> {
     for name in names {
-        name.resolve(file)
-            .map_err(|error: NameError| name_failure(&error))?;
+        name.resolve(&open.settings)
+            .map_err(|error| unknown_here(ctx, &open.device, name, &error))?;
         chosen_ports(reading, name.port)?;
     }
     Ok(())

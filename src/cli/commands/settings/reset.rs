@@ -11,7 +11,7 @@ use super::super::super::args::WriteArgs;
 use super::super::super::change::{Job, Planned, Purpose, change_together, chosen_ports};
 use super::super::super::context::Context;
 use super::super::super::error::Failure;
-use super::super::super::failure_hints::{name_failure, plan_failure};
+use super::super::super::failure_hints::{name_failure, one_port, plan_failure, unknown_here};
 
 /// Take settings back to the card's defaults
 ///
@@ -55,8 +55,9 @@ pub(super) fn reset(args: &ResetArgs, ctx: &Context) -> Result<ExitCode, Failure
     for card in &cards {
         if let Some(device) = card.supported() {
             for name in &job.names {
+                one_port(name, job.port)?;
                 name.resolve(ctx.hwdb.settings(device))
-                    .map_err(|error| name_failure(&error))?;
+                    .map_err(|error| unknown_here(ctx, device, name, &error))?;
             }
         }
     }
@@ -103,7 +104,7 @@ impl Job for ResetJob {
                 wishes.push(Assignment::reset(0, &field.name));
                 continue;
             }
-            for port in chosen_ports(reading, name.port.or(self.port))? {
+            for port in chosen_ports(reading, one_port(name, self.port)?)? {
                 wishes.push(Assignment::reset(port.port, &field.name));
             }
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use clap::Args;
 
 use crate::device::{Card, CardReading, ChangeKind, OpenCard};
-use crate::hwdb::{Place, Scope, SettingsFile};
+use crate::hwdb::{Device, Place, Scope};
 use crate::settings::{Assignment, Reserved, SettingName, Wanted, plan};
 
 use super::super::super::ExitCode;
@@ -14,7 +14,9 @@ use super::super::super::args::WriteArgs;
 use super::super::super::change::{Job, Planned, Purpose, change_together, chosen_ports};
 use super::super::super::context::Context;
 use super::super::super::error::Failure;
-use super::super::super::failure_hints::{name_failure, plan_failure, value_failure};
+use super::super::super::failure_hints::{
+    name_failure, one_port, plan_failure, unknown_here, value_failure,
+};
 
 /// Longest value that is read from a file; the longest text of a card has 256 bytes.
 const LONGEST_VALUE: u64 = 4096;
@@ -80,11 +82,14 @@ pub(super) fn set(args: &SetArgs, ctx: &Context) -> Result<ExitCode, Failure> {
             Reserved::Refuse
         },
     };
+    for (name, _) in &job.assignments {
+        one_port(name, job.port)?;
+    }
     let cards = ctx.chosen()?;
     // A wrong name or value is told before any card is opened.
     for card in &cards {
         if let Some(device) = card.supported() {
-            job.check_words(ctx.hwdb.settings(device))?;
+            job.check_words(ctx, device)?;
         }
     }
     let jobs = cards.iter().map(|card| (card, &job as &dyn Job)).collect();
@@ -98,8 +103,12 @@ pub(super) fn set(args: &SetArgs, ctx: &Context) -> Result<ExitCode, Failure> {
 
 fn assignment(text: &str) -> Result<(SettingName, String), Failure> {
     let Some((name, value)) = text.split_once('=') else {
+        // What follows the name may be a secret.
+        let is_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
+        let end = text.find(|letter| !is_name(letter));
+        let shown = end.map_or_else(|| text.to_owned(), |end| format!("{}...", &text[..end]));
         return Err(
-            Failure::message(ExitCode::Usage, format!("`{text}` is not NAME=VALUE"))
+            Failure::message(ExitCode::Usage, format!("`{shown}` is not NAME=VALUE"))
                 .hint("as in: flexctl settings set IP_VER=IPv6"),
         );
     };
@@ -110,6 +119,14 @@ fn assignment(text: &str) -> Result<(SettingName, String), Failure> {
     Ok((SettingName::parse(name), value))
 }
 
+/// Opens a file, and nothing that would have to be waited for.
+fn open_regular(path: &Path) -> std::io::Result<std::fs::File> {
+    if !std::fs::metadata(path)?.is_file() {
+        return Err(std::io::Error::other("it is no regular file"));
+    }
+    std::fs::File::open(path)
+}
+
 /// The first line of a file, or of stdin for `-`.
 fn first_line(path: &str) -> Result<String, Failure> {
     let mut text = String::new();
@@ -118,7 +135,7 @@ fn first_line(path: &str) -> Result<String, Failure> {
             .take(LONGEST_VALUE)
             .read_to_string(&mut text)
     } else {
-        std::fs::File::open(Path::new(path))
+        open_regular(Path::new(path))
             .and_then(|file| file.take(LONGEST_VALUE).read_to_string(&mut text))
     };
     read.map_err(|error| {
@@ -134,9 +151,12 @@ fn first_line(path: &str) -> Result<String, Failure> {
 
 impl SetJob {
     /// Whether every name and value means something on cards of a generation.
-    fn check_words(&self, file: &SettingsFile) -> Result<(), Failure> {
+    fn check_words(&self, ctx: &Context, device: &Device) -> Result<(), Failure> {
+        let file = ctx.hwdb.settings(device);
         for (name, value) in &self.assignments {
-            let (_, field) = name.resolve(file).map_err(|error| name_failure(&error))?;
+            let (_, field) = name
+                .resolve(file)
+                .map_err(|error| unknown_here(ctx, device, name, &error))?;
             let from_file = matches!(field.place, Place::Text(_));
             field
                 .parse(value)
@@ -178,7 +198,7 @@ impl Job for SetJob {
                 wishes.push(Assignment::set(0, &field.name, value));
                 continue;
             }
-            for port in chosen_ports(reading, name.port.or(self.port))? {
+            for port in chosen_ports(reading, one_port(name, self.port)?)? {
                 wishes.push(Assignment::set(port.port, &field.name, value.clone()));
             }
         }

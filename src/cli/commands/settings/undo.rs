@@ -121,11 +121,11 @@ impl Job for UndoJob {
             only: Vec::new(),
             undeletable: Undeletable::WriteDefaults,
         };
-        let restore = plan_restore(&then, &now, &open.settings, &reading.ports, &options)
+        let mut restore = plan_restore(&then, &now, &open.settings, &reading.ports, &options)
             .map_err(|error| restore_failure(&error))?;
-        let mut planned = planned(restore, reading, &open.settings);
         // Both sides are this card: what they cannot tell of each other is no news.
-        planned.notes.clear();
+        restore.notes.clear();
+        let mut planned = planned(restore, &then, reading, &open.settings);
         planned.notes.push(format!(
             "takes back: {}, {}{}",
             self.record.kind,

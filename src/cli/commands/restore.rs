@@ -145,7 +145,8 @@ impl Job for RestoreJob {
         reading: &CardReading,
     ) -> Result<Planned, Failure> {
         let model = &self.backup.card.identity.model;
-        if *model != open.device.name {
+        let same_id = self.backup.card.identity.device_id == open.device.pci_device;
+        if same_id && *model != open.device.name {
             return Err(Failure::message(
                 ExitCode::Refused,
                 format!("the backup is of {model}, the card is {}", open.device.name),

@@ -88,8 +88,8 @@ fn another_model_is_refused_and_another_board_is_named() {
     assert_snapshot!(place.run(&format!("restore {file} -d sim:connectx-4-lx")), @"
     exit 5
     --- stderr
-    error: the backup is of connectx-4, the card is connectx-4-lx
-    hint: a backup fits the card model that it was made of
+    error: the backup is of connectx-4 (0x1013), PSID MT_2190110032, part number MCX456A-ECAT, serial number MT0000X00014, the card is connectx-4-lx (0x1015), PSID MT_2420110034, part number MCX4121A-ACAT, serial number MT0000X00018
+    hint: a backup fits the card model that it was made of; for other cards make a profile: flexctl settings export
     ");
     place.answer("sim new twin connectx-4");
     let run = place.run(&format!("restore {file} -d sim:twin --dry-run"));

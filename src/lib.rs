@@ -8,7 +8,7 @@
 //! |---|---|
 //! | [`pci`] | what the host shows of a card: address, sysfs, config space, BAR, option ROM |
 //! | [`hwdb`] | facts about hardware as typed, validated data |
-//! | [`image`] | bytes to structure, pure: the version record of an expansion ROM |
+//! | [`image`] | bytes to structure and back, pure: expansion ROMs, firmware images, checks, edits |
 //! | [`access`] | reach a word in the card: vendor capability, legacy gateway, BAR window |
 //! | [`command`] | talk to the card's firmware: ICMD, tools HCR, registers |
 //! | [`settings`] | read, plan and apply non-volatile settings |

@@ -1,16 +1,37 @@
-//! Bytes to structure, pure: the version record of an expansion ROM and the
-//! header that iPXE puts into its images.
+//! Bytes to structure and back, pure: expansion ROMs and firmware images.
+//!
+//! Every format has a folder with the same shape: `parse` makes a tree out of
+//! bytes and never stops at the first finding, `lay_out` makes a [`Layout`] of
+//! the tree (and so the bytes), `check` collects [`Finding`]s, `edit` changes it.
+//! Trees borrow from the file; nothing keeps a copy of it.
 //!
 //! [`version_records`] finds what a FlexBoot or UEFI ROM says of itself;
 //! [`ipxe_header`] and [`mentions_ipxe`] recognise an iPXE
 //! image that carries no such record.
 
+pub mod boot2;
+pub mod build;
+pub mod checksum;
+mod edit;
+mod file;
+mod finding;
+mod firmware_facts;
 mod flexboot_version;
 mod ipxe_header;
+mod kind;
+mod layout;
 mod version_record;
 
+pub use edit::{ByteChange, EditError, EditPolicy, Edited, Permission, RomEdit};
+pub use file::{FileBytes, FileError, LARGEST_FILE_BYTES};
+pub use finding::{Finding, FindingKind, Parsed, Severity, worst};
+pub use firmware_facts::{
+    AddressFact, AddressKind, FirmwareFacts, FirmwareVersion, ReleaseDate, RomFact, SectionFact,
+};
 pub use flexboot_version::FlexBootVersion;
 pub use ipxe_header::{IpxeHeader, ipxe_header, mentions_ipxe};
+pub use kind::{FIRMWARE_MAGIC, FS4_MAGIC, ImageKind, START_ADDRESSES, firmware_starts};
+pub use layout::{Layout, Piece, PieceKind, Region};
 pub use version_record::{
     CpuArchitecture, RomProduct, RomProtocol, RomVersion, VersionRecord, VersionRecordError,
     version_records,

@@ -1,0 +1,25 @@
+//! Images from a description in text (TOML): for tests, virtual cards and the
+//! documentation. They hold no code of any vendor, only the structure.
+//!
+//! The key `format` says what is built: `"fs2"`, `"fs3"` or `"option-rom"`.
+
+mod content;
+
+pub use content::Content;
+
+/// Why a description is no image.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildError {
+    /// Not TOML, or not of the known shape; says the line.
+    #[error("{0}")]
+    Syntax(String),
+    /// A value that cannot be built.
+    #[error("{path}: {problem}")]
+    Value {
+        /// Which key, from the outside in.
+        path: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+}

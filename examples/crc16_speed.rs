@@ -9,12 +9,15 @@ const ROUNDS: u32 = 20;
 
 #[allow(clippy::print_stdout)]
 fn main() {
-    let image: Vec<u8> = (0..BYTES).map(|at| (at * 31 % 251) as u8).collect();
+    let image: Vec<u8> = (0..=250).cycle().take(BYTES).collect();
     let mut best = f64::MAX;
     for _ in 0..ROUNDS {
         let begun = Instant::now();
         std::hint::black_box(crc16(std::hint::black_box(&image)));
         best = best.min(begun.elapsed().as_secs_f64());
     }
-    println!("CRC-16 of {BYTES} bytes: {:.2} GB/s", BYTES as f64 / best / 1e9);
+    println!(
+        "CRC-16 of {BYTES} bytes: {:.2} GB/s",
+        BYTES as f64 / best / 1e9
+    );
 }

@@ -4,7 +4,12 @@
 //! tests/fuzz/corpus/TARGET holds inputs that a fuzzer found worth keeping;
 //! a crash that was mended goes there too.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout
+)]
 
 use std::fs;
 use std::path::Path;

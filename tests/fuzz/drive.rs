@@ -2,7 +2,13 @@
 //! and insist on what must hold for any input. Shared by the targets and by
 //! tests/corpus.rs, which runs them over the corpus as an ordinary test.
 
-#![allow(dead_code, unreachable_pub, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic
+)]
 
 use std::sync::OnceLock;
 

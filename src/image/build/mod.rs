@@ -4,8 +4,10 @@
 //! The key `format` says what is built: `"fs2"`, `"fs3"` or `"option-rom"`.
 
 mod content;
+mod fs3;
 
 pub use content::Content;
+pub use fs3::{Fs3Description, Fs3Section, Fs3Signature, SpareItoc};
 
 /// Why a description is no image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

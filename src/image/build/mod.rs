@@ -4,8 +4,10 @@
 //! The key `format` says what is built: `"fs2"`, `"fs3"` or `"option-rom"`.
 
 mod content;
+mod fs2;
 
 pub use content::Content;
+pub use fs2::{FlashDescription, Fs2Description, Fs2Format, flash_dump};
 
 /// Why a description is no image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

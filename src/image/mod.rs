@@ -17,6 +17,7 @@ mod file;
 mod finding;
 mod firmware_facts;
 mod flexboot_version;
+pub mod fs2;
 pub mod fs3;
 mod ipxe_header;
 mod kind;

@@ -20,6 +20,7 @@ mod flexboot_version;
 mod ipxe_header;
 mod kind;
 mod layout;
+pub mod payload;
 mod version_record;
 
 pub use edit::{ByteChange, EditError, EditPolicy, Edited, Permission, RomEdit};

@@ -22,6 +22,7 @@ pub mod fs3;
 mod ipxe_header;
 mod kind;
 mod layout;
+pub mod payload;
 mod version_record;
 
 pub use edit::{ByteChange, EditError, EditPolicy, Edited, Permission, RomEdit};

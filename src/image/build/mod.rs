@@ -4,8 +4,10 @@
 //! The key `format` says what is built: `"fs2"`, `"fs3"` or `"option-rom"`.
 
 mod content;
+pub mod option_rom;
 
 pub use content::Content;
+pub use option_rom::OptionRomDescription;
 
 /// Why a description is no image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -21,6 +21,8 @@ pub enum Need {
     /// User namespaces for everybody.
     UserNamespaces,
     Program(&'static str),
+    /// A file of a Debian package.
+    File(&'static str),
     /// strace, and the right to use it.
     Strace,
 }
@@ -55,6 +57,9 @@ impl Need {
                 .is_ok_and(|run| !run.status.success())
                 .then(|| "strace may not trace here".to_owned()),
             Self::Strace => Some("strace is not installed".to_owned()),
+            Self::File(path) => {
+                (!Path::new(path).is_file()).then(|| format!("{path} is not installed"))
+            }
             Self::Program(name) => (!on_path(name)).then(|| format!("{name} is not installed")),
         }
     }

@@ -6,10 +6,12 @@
 mod content;
 mod fs2;
 mod fs3;
+pub mod option_rom;
 
 pub use content::Content;
 pub use fs2::{FlashDescription, Fs2Description, Fs2Format, flash_dump};
 pub use fs3::{Fs3Description, Fs3Section, Fs3Signature, SpareItoc};
+pub use option_rom::OptionRomDescription;
 
 /// Why a description is no image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

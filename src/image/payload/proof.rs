@@ -14,16 +14,19 @@ use crate::image::{RomVersion, version_records};
 pub fn prove(bytes: &[u8]) -> Proof {
     let mut budget = Budget::for_file(bytes.len());
     let chain = images(bytes);
-    if chain.is_empty() {
+    if chain.images.is_empty() {
         let alone = alone(bytes, &mut budget);
-        return Proof::of(alone.into_iter().collect());
+        return Proof::of(alone.into_iter().collect(), None);
     }
     let mut proofs = Vec::new();
-    for (number, image) in chain.iter().enumerate() {
-        let later = chain.get(number + 1..).unwrap_or_default();
+    for (number, image) in chain.images.iter().enumerate() {
+        let later = chain.images.get(number + 1..).unwrap_or_default();
         proofs.extend(proof_of(image, later, &mut budget));
     }
-    Proof::of(proofs)
+    let missing = chain.missing_at.map(|at| {
+        format!("at {at:#x} another image would have to follow, and there is none: it may be lost")
+    });
+    Proof::of(proofs, missing.as_deref())
 }
 
 /// A file that is no expansion ROM.
@@ -70,12 +73,11 @@ fn proof_of(
         CodeType::Payload => return None,
     };
     findings.recorded_version = recorded_version(image.bytes);
-    Some(proof(
-        image.index,
-        image.offset as u64,
-        kind,
-        findings.verdict(),
-    ))
+    let mut verdict = findings.verdict();
+    if image.is_behind_the_last {
+        verdict.is_out_of_reach();
+    }
+    Some(proof(image.index, image.offset as u64, kind, verdict))
 }
 
 fn proof(image: usize, offset: u64, kind: &'static str, verdict: Verdict) -> ImageProof {
@@ -174,6 +176,28 @@ mod tests {
 
         let file = [mrom(IPXE, false), image(3, true, b"something else")].concat();
         assert_eq!(answers(&file).1[0], CannotTell);
+    }
+
+    #[test]
+    fn images_out_of_reach_and_lost_ones_prove_nothing() {
+        let mut file = [mrom(IPXE, false), efi(IPXE_WITH_IPV6, None)].concat();
+        let payload = file.len() - efi(IPXE_WITH_IPV6, None).len() - 512;
+        assert_eq!(
+            file[payload + 0x31],
+            0,
+            "the payload image is one unit long"
+        );
+        file[payload + 0x31] = 0x80;
+        let proof = prove(&file);
+        assert_eq!(proof.images[0].ipv6.answer, No);
+        assert_eq!(proof.images[1].ipv6.answer, CannotTell);
+        assert_eq!(proof.ipv6.answer, CannotTell);
+
+        file[payload + 0x31] = 0;
+        assert_eq!(answers(&file).1, [Yes, No, Yes]);
+        file[payload + 512] = 0;
+        assert_eq!(answers(&file).1, UNKNOWN);
+        assert_eq!(prove(&file).images[0].ipv6.answer, No);
     }
 
     #[test]

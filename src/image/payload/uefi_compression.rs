@@ -369,7 +369,7 @@ pub(super) mod tests {
         while at < code.len() {
             let same = |back: usize| {
                 let matching = |length: &usize| {
-                    at >= back + 1 && code[at..].get(*length) == code.get(at + length - back - 1)
+                    at > back && code[at..].get(*length) == code.get(at + length - back - 1)
                 };
                 (0..256).take_while(matching).count()
             };

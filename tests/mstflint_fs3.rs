@@ -298,9 +298,12 @@ fn same_edit(bench: &Bench, bytes: &[u8], edit: RomEdit<'_>, what: &str) -> Opti
     }
 }
 
-/// Lengths of ROMs around one of 0x8000 bytes.
-const LENGTHS: [usize; 9] = [
-    0x18, 0x4000, 0x7ffc, 0x8000, 0x8004, 0x9000, 0x9004, 0xfffc, 0x1_3a98,
+/// Lengths of ROMs around one of 0x8000 bytes: three for each image.
+const LENGTHS: [[usize; 3]; 4] = [
+    [0x18, 0x8004, 0x1_3a98],
+    [0x4000, 0x9000, 0xfffc],
+    [0x7ffc, 0x9004, 0x2_0000],
+    [0x8000, 0x1000, 0x8ffc],
 ];
 
 #[test]
@@ -312,7 +315,7 @@ fn roms_are_inserted_as_mstflint_does() {
     for (number, more) in MORE.iter().enumerate() {
         let file_size = [0x20_0000, 0x40_0000, 0x80_0000, 0x100_0000][number % 4];
         let bytes = build(&description(file_size, more));
-        for length in LENGTHS {
+        for length in LENGTHS[(number + number / 4) % 4] {
             let rom = rom(length, 0x1013, 1);
             let what = format!("insert {length:#x} with {more}");
             let new = same_edit(&bench, &bytes, RomEdit::Insert(&rom), &what);
@@ -334,7 +337,7 @@ fn roms_are_replaced_and_removed_as_mstflint_does() {
         let bytes = build(&with_rom(file_size, 0x8000, more));
         let removed = same_edit(&bench, &bytes, RomEdit::Remove, more).expect(more);
         assert_eq!(parse(&removed).tree.unwrap().rom(0), None);
-        for length in LENGTHS {
+        for length in LENGTHS[(number + number / 4) % 4] {
             let rom = rom(length, 0x1013, 2);
             let what = format!("replace by {length:#x} with {more}");
             let new = same_edit(&bench, &bytes, RomEdit::Replace(&rom), &what);
@@ -358,4 +361,115 @@ fn what_does_not_fit_is_refused_by_both() {
     assert!(refused.is_none());
     let error = edit_rom(&bytes, RomEdit::Insert(&rom), &POLICY).unwrap_err();
     assert!(matches!(error, EditError::TooLarge { .. }), "{error}");
+}
+
+/// The image in slot 1 of a dump, at the same place in a file of its own.
+fn moved_to_slot_0(dump: &[u8]) -> Vec<u8> {
+    let mut file = dump.to_vec();
+    let (first, second) = file.split_at_mut(0x40_0000);
+    first.copy_from_slice(&second[..0x40_0000]);
+    second[..0x10].fill(0xff);
+    file
+}
+
+#[test]
+fn an_image_in_slot_1_is_changed_as_one_in_slot_0() {
+    if skipped() {
+        return;
+    }
+    let bench = Bench::new();
+    for more in ["", "signature = 'digest'", "spare_itoc = 'first'\nfill = 0"] {
+        let text = with_rom(0x100_0000, 0x8000, &format!("slots = [1]\n{more}"));
+        let dump = build(&text);
+        identical(&dump);
+        sound(&dump);
+        let rom = rom(0xabcc, 0x1013, 3);
+        for edit in [RomEdit::Replace(&rom), RomEdit::Remove] {
+            let ours = edit_rom(&dump, edit, &POLICY).unwrap();
+            assert_eq!(ours.slot, 1);
+            identical(&ours.bytes);
+            sound(&ours.bytes);
+            let image = bench.put("dump.bin", &ours.bytes);
+            accepted(&image, &["v"]);
+            let full = accepted(&image, &["q", "full"]);
+            agree(&parse(&ours.bytes).tree.unwrap().facts(1), &full);
+            assert!(ours.bytes[..0x40_0000] == dump[..0x40_0000]);
+            assert!(ours.bytes[0x80_0000..] == dump[0x80_0000..]);
+
+            let in_slot_0 = by_mstflint(&bench, &moved_to_slot_0(&dump), edit).unwrap();
+            let same = ours.bytes[0x40_0000..0x80_0000] == in_slot_0[..0x40_0000];
+            assert!(same, "slot 1 differs from slot 0 with {more}");
+        }
+    }
+}
+
+#[test]
+fn either_image_of_a_dump_is_changed_alone() {
+    if skipped() {
+        return;
+    }
+    let bench = Bench::new();
+    let dump = build(&with_rom(
+        0x100_0000,
+        0x8000,
+        "slots = [0, 1]\nsignature = 'digest'",
+    ));
+    identical(&dump);
+    sound(&dump);
+    let error = edit_rom(&dump, RomEdit::Remove, &POLICY).unwrap_err();
+    let present = vec![0, 1];
+    assert_eq!(error, EditError::WhichSlot { present });
+    let rom = rom(0x1_0000, 0x1013, 4);
+    for slot in [0, 1] {
+        let policy = EditPolicy {
+            slot: Some(slot),
+            ..POLICY
+        };
+        let ours = edit_rom(&dump, RomEdit::Replace(&rom), &policy).unwrap();
+        identical(&ours.bytes);
+        sound(&ours.bytes);
+        let other = (1 - slot) * 0x40_0000;
+        let other = other..other + 0x40_0000;
+        assert!(ours.bytes[other.clone()] == dump[other]);
+        let tree = parse(&ours.bytes).tree.unwrap();
+        assert!(tree.rom(slot) == Some(&rom));
+        accepted(&bench.put("dump.bin", &ours.bytes), &["v"]);
+    }
+}
+
+/// mstflint prints this of a section whose CRC it does not compare.
+const IGNORED: &str = "CRC IGNORED";
+
+#[test]
+fn damage_is_seen_by_both() {
+    if skipped() {
+        return;
+    }
+    let bench = Bench::new();
+    let good = build(&with_rom(0x20_0000, 0x1000, "spare_itoc = 'first'"));
+    let regions = parse(&good).tree.unwrap().layout().regions();
+    for region in regions {
+        if region.path.ends_with("gap") || region.path.contains("padding") {
+            continue;
+        }
+        for at in [0, region.length / 2, region.length - 1] {
+            let mut bad = good.clone();
+            bad[usize::try_from(region.offset + at).unwrap()] ^= 0x10;
+            let image = bench.put("bad.bin", &bad);
+            let (text, success) = mstflint(&image, &["v"]);
+            let theirs = !success || text.contains("wrong CRC") || !text.contains(IGNORED);
+            let parsed = parse(&bad);
+            let mut findings = parsed.findings;
+            findings.extend(parsed.tree.iter().flat_map(|tree| tree.check()));
+            let ours = worst(&findings) == Some(Severity::Error);
+            let what = format!("{} + {at:#x}: {text} {findings:#?}", region.path);
+            // What mstflint takes and flexctl does not: only reserved bytes and
+            // the end, never the other way round.
+            assert!(ours || !theirs, "{what}");
+            if ours != theirs {
+                let known = ["slot0/header", "slot0/ITOC/END"].contains(&&*region.path);
+                assert!(known, "{what}");
+            }
+        }
+    }
 }

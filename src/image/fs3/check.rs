@@ -542,7 +542,7 @@ mod tests {
         );
         assert_eq!(
             moved(0x1000),
-            ["error slot0/MAIN_CODE"],
+            ["error slot0/MAIN_CODE", "error slot0/PCI_CODE"],
             "overlaps the ITOC"
         );
         assert_eq!(

@@ -11,7 +11,7 @@
 //! `checkGen`). mstflint reports a wrong full-image CRC and ends well all the
 //! same; it looks at the first image of a file only.
 
-use super::header::{CRC_FLAG_OFFSET, CRC_OFFSET};
+use super::header::CRC_OFFSET;
 use super::{Contents, Fs2File, Fs2Header, Fs2Image, SectionType};
 use crate::image::boot2::BOOT2_OFFSET;
 use crate::image::checksum::Crc16;
@@ -45,7 +45,7 @@ impl Fs2File<'_> {
 }
 
 impl Fs2Image<'_> {
-    fn check(&self) -> Vec<Finding> {
+    pub(super) fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         let path = self.path();
         let mut at = BOOT2_OFFSET;
@@ -173,10 +173,5 @@ impl Fs2Image<'_> {
             format_args!("{computed:#06x}"),
             format_args!("{:#06x}", self.header.crc),
         ))
-    }
-
-    /// Where the byte is that says whether there is a full-image CRC.
-    pub(super) fn crc_flag_offset(&self) -> u64 {
-        self.physical(CRC_FLAG_OFFSET)
     }
 }

@@ -13,7 +13,7 @@ use std::ops::ControlFlow;
 use super::image::{parse_image, slot_path};
 use super::stripes::View;
 use super::{Fs2Header, Fs2Image, Stretch, Stripes};
-use crate::image::{FIRMWARE_MAGIC, Finding, FindingKind, Parsed, Severity, firmware_starts};
+use crate::image::{Finding, FindingKind, Parsed, Severity, firmware_starts};
 
 /// How images lie in a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,6 +55,19 @@ impl<'a> Fs2File<'a> {
     #[must_use]
     pub fn slot(&self, slot: usize) -> Option<&Fs2Image<'a>> {
         self.halves.get(slot)?.image.as_ref()
+    }
+
+    /// Bytes that the image in a slot may use, and all behind it.
+    pub(super) fn half_length(&self, slot: usize) -> usize {
+        self.halves.get(slot).map_or(0, |half| {
+            half.image.as_ref().map_or(0, Fs2Image::end) + half.rest.len()
+        })
+    }
+
+    /// What is behind the image in a slot.
+    pub(super) fn rest_of(&self, slot: usize) -> Stretch<'a> {
+        let half = self.halves.get(slot);
+        half.map(|half| half.rest.clone()).unwrap_or_default()
     }
 
     /// The images that there are.
@@ -204,11 +217,10 @@ fn detect(bytes: &[u8], starts: &[usize], findings: &mut Vec<Finding>) -> FileSh
     } else {
         FileShape::Contiguous
     };
-    let row = Reading::new(contiguous, chunk);
+    let row = Reading::new(contiguous);
     // Another image at the chunk size, which this one does not reach.
-    let stripes = Reading::new(View::striped(bytes, even), chunk);
-    let decision = row.against(&stripes, chunk);
-    match decision {
+    let stripes = Reading::new(View::striped(bytes, even));
+    match row.against(&stripes, chunk) {
         ControlFlow::Break(shape) => shape,
         ControlFlow::Continue(()) => {
             if by_length == FileShape::Striped && !starts.contains(&chunk) {
@@ -237,7 +249,7 @@ struct Reading<'a> {
 }
 
 impl<'a> Reading<'a> {
-    fn new(view: View<'a>, _chunk: usize) -> Self {
+    fn new(view: View<'a>) -> Self {
         let parsed = parse_image(view, 0);
         let errors = parsed.findings.iter();
         Self {
@@ -300,10 +312,4 @@ impl<'a> Reading<'a> {
             std::cmp::Ordering::Equal => ControlFlow::Continue(()),
         }
     }
-}
-
-/// Whether a file starts with an FS2 image.
-#[must_use]
-pub fn is_fs2(bytes: &[u8]) -> bool {
-    bytes.starts_with(&FIRMWARE_MAGIC) && generation(bytes, 0) == Some(0)
 }

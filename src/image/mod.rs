@@ -16,9 +16,12 @@ mod edit;
 mod file;
 mod finding;
 mod firmware_facts;
+pub mod fs2;
+pub mod fs3;
 mod kind;
 mod layout;
 pub mod option_rom;
+pub mod payload;
 
 pub use edit::{ByteChange, EditError, EditPolicy, Edited, Permission, RomEdit};
 pub use file::{FileBytes, FileError, LARGEST_FILE_BYTES};

@@ -4,9 +4,13 @@
 //! The key `format` says what is built: `"fs2"`, `"fs3"` or `"option-rom"`.
 
 mod content;
+mod fs2;
+mod fs3;
 pub mod option_rom;
 
 pub use content::Content;
+pub use fs2::{FlashDescription, Fs2Description, Fs2Format, flash_dump};
+pub use fs3::{Fs3Description, Fs3Section, Fs3Signature, SpareItoc};
 pub use option_rom::OptionRomDescription;
 
 /// Why a description is no image.

@@ -1,0 +1,322 @@
+//! Changing the expansion ROM of an FS3 image.
+//!
+//! The bytes are those that `mstflint brom` and `mstflint drom` make of the same
+//! file, old contents between the parts included: the beginning up to the end of
+//! the ITOC's sector is written anew, with FF between the parts; behind it only
+//! the sections are written. A signature becomes a plain digest. The other slot
+//! and the device data are not touched. In slot 1 the same is done relative to
+//! that slot, where mstflint writes to slot 0.
+//!
+//! # Sources
+//! mstflint 4.21, mlxfwops/lib/fs3_ops.cpp (`Fs3Operations::Fs3ModifySection`,
+//! `Fs3Operations::BurnFs3Image`, `Fs3Operations::FwInsertSHA256`,
+//! `Fs3Operations::RomCommonCheck`) and fw_ops.cpp (`FwOperations::FwBurnData`).
+
+use std::ops::Range;
+
+use crate::hwdb::Hwdb;
+use crate::image::boot2::BOOT2_OFFSET;
+use crate::image::{
+    ByteChange, EditError, EditPolicy, Edited, Finding, FindingKind, Parsed, Permission, RomEdit,
+    Severity, version_records, worst,
+};
+
+use super::check::check_image;
+use super::digest::image_digest;
+use super::itoc::ITOC_SECTOR_BYTES;
+use super::itoc_entry::ENTRY_BYTES;
+use super::rom_plan::{Planned, plan};
+use super::{Fs3File, Fs3Image, Hardware, ImageInfo, SectionType, Signature, parse};
+
+/// Where the part that is written anew begins: the magic stays.
+const MAGIC_BYTES: usize = 16;
+
+/// Changes the expansion ROM of one image of a file.
+///
+/// # Errors
+/// Everything that `policy` does not allow, a damaged image, no room.
+pub fn edit_rom(bytes: &[u8], edit: RomEdit<'_>, policy: &EditPolicy) -> Result<Edited, EditError> {
+    let Parsed { tree, findings } = parse(bytes);
+    let Some(file) = tree else {
+        return Err(refusal(findings));
+    };
+    let image = chosen(&file, policy)?;
+    sound(bytes, image, findings)?;
+    let mut notes = Vec::new();
+    let info = adapter_info(image)?;
+    if let RomEdit::Insert(rom) | RomEdit::Replace(rom) = edit {
+        check_rom(rom, &info, policy)?;
+    }
+    check_signature(image, &info, policy, &mut notes)?;
+    if let Some(version) = info.product_version() {
+        notes.push(format!(
+            "firmware and ROM were released as one, product version {version}; \
+             mstflint asks for --allow_rom_change"
+        ));
+    }
+    let planned = plan(image, edit, bytes.len())?;
+    let mut new = bytes.to_vec();
+    let mut changes = write(&mut new, bytes, image, &planned);
+    changes.extend(write_digest(&mut new, image.start, image.slot));
+    changes.retain(|change| {
+        let from = usize::try_from(change.offset).unwrap_or(usize::MAX);
+        let to = from.saturating_add(usize::try_from(change.length).unwrap_or(usize::MAX));
+        new.get(from..to) != bytes.get(from..to)
+    });
+    changes.sort_by_key(|change| change.offset);
+    let slot = image.slot;
+    verify(&new, slot)?;
+    Ok(Edited {
+        bytes: new,
+        slot,
+        changes,
+        notes,
+    })
+}
+
+fn refusal(findings: Vec<Finding>) -> EditError {
+    let unsupported = findings
+        .iter()
+        .find(|finding| finding.kind == FindingKind::Unsupported);
+    match unsupported {
+        Some(finding) => EditError::Unsupported {
+            format: "not FS3".to_owned(),
+            reason: finding.message.clone(),
+        },
+        None => EditError::Damaged { findings },
+    }
+}
+
+fn chosen<'f, 'a>(
+    file: &'f Fs3File<'a>,
+    policy: &EditPolicy,
+) -> Result<&'f Fs3Image<'a>, EditError> {
+    let present: Vec<usize> = file.slots().collect();
+    match (policy.slot, file.images.as_slice()) {
+        (Some(slot), _) => file
+            .image(slot)
+            .ok_or(EditError::NoSuchSlot { slot, present }),
+        (None, [only]) => Ok(only),
+        (None, _) => Err(EditError::WhichSlot { present }),
+    }
+}
+
+/// Refuses an image with errors; those of the other slot do not matter.
+fn sound(bytes: &[u8], image: &Fs3Image<'_>, parsed: Vec<Finding>) -> Result<(), EditError> {
+    let mine = image.path("");
+    let mut findings = parsed;
+    findings.retain(|finding| finding.path.starts_with(&mine));
+    findings.extend(check_image(bytes, image));
+    if worst(&findings) == Some(Severity::Error) {
+        return Err(EditError::Damaged { findings });
+    }
+    Ok(())
+}
+
+/// The same for the outcome.
+fn verify(bytes: &[u8], slot: usize) -> Result<(), EditError> {
+    let Parsed { tree, findings } = parse(bytes);
+    match tree.as_ref().and_then(|file| file.image(slot)) {
+        Some(image) => sound(bytes, image, findings),
+        None => Err(EditError::Damaged { findings }),
+    }
+}
+
+/// What the image says of itself, if it is for a network card.
+fn adapter_info<'a>(image: &Fs3Image<'a>) -> Result<ImageInfo<'a>, EditError> {
+    let info = image.info().ok_or_else(|| EditError::Lacks {
+        part: "IMAGE_INFO".to_owned(),
+        needed_for: "says which device it is for".to_owned(),
+    })?;
+    let first = info.hardware_ids().first().copied().unwrap_or(0);
+    match Hardware::of(first) {
+        Some(device) if device.adapter => Ok(info),
+        Some(device) => Err(EditError::Unsupported {
+            format: format!("FS3 firmware for {}", device.name),
+            reason: "only network cards have an expansion ROM".to_owned(),
+        }),
+        None => Err(EditError::Unsupported {
+            format: format!("FS3 firmware for hardware id {first:#x}"),
+            reason: "it is not known what that is".to_owned(),
+        }),
+    }
+}
+
+fn check_rom(rom: &[u8], info: &ImageInfo<'_>, policy: &EditPolicy) -> Result<(), EditError> {
+    if rom.is_empty() {
+        let empty = Finding::error(FindingKind::Truncated, "ROM", 0, "the ROM is empty");
+        return Err(EditError::RomDamaged {
+            findings: vec![empty],
+        });
+    }
+    if !rom.len().is_multiple_of(4) {
+        return Err(EditError::RomLength { length: rom.len() });
+    }
+    let records: Vec<_> = version_records(rom).flatten().collect();
+    if records.is_empty() && policy.unversioned == Permission::Refused {
+        return Err(EditError::Unversioned);
+    }
+    let mut ids: Vec<u16> = records.iter().filter_map(|r| r.device_id).collect();
+    ids.sort_unstable();
+    ids.dedup();
+    let known = device_ids(info);
+    let other = ids.iter().any(|id| !known.contains(id));
+    if other && policy.other_device == Permission::Refused {
+        return Err(EditError::OtherDevice {
+            rom: ids,
+            image: known,
+        });
+    }
+    Ok(())
+}
+
+/// PCI device ids of the devices that an image is for.
+fn device_ids(info: &ImageInfo<'_>) -> Vec<u16> {
+    let hardware = info.hardware_ids();
+    let hwdb = Hwdb::builtin().ok();
+    let devices = hwdb.as_ref().map(Hwdb::devices).unwrap_or_default();
+    let in_hwdb = devices.iter().filter(|device| {
+        hardware
+            .iter()
+            .any(|id| id & 0xffff == u32::from(device.hardware_id))
+    });
+    let mut ids: Vec<u16> = in_hwdb.map(|device| device.pci_device).collect();
+    let others = hardware.iter().filter_map(|id| Hardware::of(*id));
+    ids.extend(others.map(|device| device.pci_device));
+    ids.extend(info.pci_device_id());
+    ids.sort_unstable();
+    ids.dedup();
+    ids
+}
+
+/// Refuses to lose a signature, or says what it means.
+fn check_signature(
+    image: &Fs3Image<'_>,
+    info: &ImageInfo<'_>,
+    policy: &EditPolicy,
+    notes: &mut Vec<String>,
+) -> Result<(), EditError> {
+    let secure_firmware = info.secure_fw() || info.signed_fw();
+    let signed = image.sections.iter().find(|section| {
+        let bytes = section.bytes.unwrap_or_default();
+        let state = match section.section_type() {
+            SectionType::IMAGE_SIGNATURE_256 => Signature::of_256(bytes),
+            SectionType::IMAGE_SIGNATURE_512 => Signature::of_512(bytes),
+            _ => Signature::Blank,
+        };
+        state == Signature::Vendor
+    });
+    let claim = || image.section(SectionType::IMAGE_INFO);
+    let Some(section) = signed.or_else(|| claim().filter(|_| secure_firmware)) else {
+        return Ok(());
+    };
+    if policy.unsigned == Permission::Refused {
+        return Err(EditError::SignatureLost {
+            path: image.path(&section.name),
+            offset: section.offset,
+            secure_firmware,
+        });
+    }
+    notes.push(if secure_firmware {
+        "the signature is lost; a card with secure firmware refuses the image".to_owned()
+    } else {
+        "the signature is lost; the image now carries a plain digest".to_owned()
+    });
+    if section.section_type() == SectionType::IMAGE_SIGNATURE_512 {
+        notes.push("IMAGE_SIGNATURE_512 stays as it is, and is not valid any more".to_owned());
+    }
+    Ok(())
+}
+
+/// Writes the new image; returns what was touched.
+fn write(
+    new: &mut [u8],
+    old: &[u8],
+    image: &Fs3Image<'_>,
+    planned: &[Planned<'_>],
+) -> Vec<ByteChange> {
+    let mut changes = Vec::new();
+    let (Some(boot2), Some(itoc)) = (&image.boot2, &image.itoc) else {
+        return changes;
+    };
+    let start = image.start;
+    let boot2_end = start + BOOT2_OFFSET + boot2.length();
+    let table = start + itoc.address;
+    let head = start + MAGIC_BYTES..(table + ITOC_SECTOR_BYTES).min(new.len());
+    if let Some(padding) = new.get_mut(boot2_end..head.end) {
+        padding.fill(0xff);
+    }
+    // It read the first bytes of every sector while it looked for the ITOC.
+    for sector in (boot2_end.next_multiple_of(ITOC_SECTOR_BYTES)..table).step_by(ITOC_SECTOR_BYTES)
+    {
+        keep(new, old, sector..sector + ENTRY_BYTES);
+    }
+    let mut rows = itoc.header.to_bytes();
+    for section in planned {
+        rows.extend(section.entry.to_bytes());
+    }
+    rows.resize(rows.len() + ENTRY_BYTES, 0xff);
+    put(new, table, &rows);
+    let change = |name: &str, range: Range<usize>, what: String| ByteChange {
+        path: image.path(name),
+        offset: range.start as u64,
+        length: range.len() as u64,
+        what,
+    };
+    changes.push(change(
+        "BOOT2/padding",
+        boot2_end..table,
+        "FF as mstflint writes it".to_owned(),
+    ));
+    changes.push(change(
+        "ITOC",
+        table..head.end,
+        format!("{} entries -> {}", itoc.entries.len(), planned.len()),
+    ));
+    // Device data is not written, but must not be lost where it is in the head.
+    for section in planned.iter().filter(|s| s.entry.device_data()) {
+        let offset = usize::try_from(section.offset(start)).unwrap_or(usize::MAX);
+        let end = offset.saturating_add(section.bytes.len());
+        keep(new, old, offset.max(head.start)..end.min(head.end));
+    }
+    for section in planned.iter().filter(|s| !s.entry.device_data()) {
+        let offset = usize::try_from(section.offset(start)).unwrap_or(usize::MAX);
+        put(new, offset, section.bytes);
+        let what = match section.moved {
+            0 => format!("{:#x} bytes", section.bytes.len()),
+            moved if moved < 0 => format!("moved by -{:#x}", moved.unsigned_abs()),
+            moved => format!("moved by {moved:#x}"),
+        };
+        let end = offset.saturating_add(section.bytes.len());
+        changes.push(change(&section.name, offset..end, what));
+    }
+    changes
+}
+
+fn put(new: &mut [u8], at: usize, bytes: &[u8]) {
+    let end = at.saturating_add(bytes.len());
+    if let Some(place) = new.get_mut(at..end) {
+        place.copy_from_slice(bytes);
+    }
+}
+
+fn keep(new: &mut [u8], old: &[u8], range: Range<usize>) {
+    if let Some(bytes) = old.get(range.clone()) {
+        put(new, range.start, bytes);
+    }
+}
+
+/// Brings the signature section up to date, if there is one.
+fn write_digest(new: &mut [u8], start: usize, slot: usize) -> Vec<ByteChange> {
+    let patches = image_digest(new, start);
+    for (at, bytes) in &patches {
+        put(new, *at, bytes);
+    }
+    let section = patches.first().map(|(at, bytes)| ByteChange {
+        path: format!("slot{slot}/IMAGE_SIGNATURE_256"),
+        offset: *at as u64,
+        length: bytes.len() as u64,
+        what: "the digest of the new image".to_owned(),
+    });
+    section.into_iter().collect()
+}

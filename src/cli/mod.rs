@@ -17,6 +17,7 @@ mod ipv6_job;
 mod listing;
 mod new_file;
 mod output;
+mod output_file;
 mod profile_job;
 mod report;
 mod restore_plan;

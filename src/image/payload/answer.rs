@@ -233,7 +233,10 @@ mod tests {
             Proof::of(images.collect()).program
         };
         assert_eq!(of(&[Program::Other, Program::FlexBoot]), Program::FlexBoot);
-        assert_eq!(of(&[Program::Other, Program::CannotTell]), Program::CannotTell);
+        assert_eq!(
+            of(&[Program::Other, Program::CannotTell]),
+            Program::CannotTell
+        );
         assert_eq!(of(&[Program::Other]), Program::Other);
         assert_eq!(of(&[]), Program::CannotTell);
     }

@@ -85,7 +85,8 @@ impl Findings {
                 let before = self.traces.clone();
                 self.traces.look_at(&code);
                 if self.traces != before {
-                    self.read.push(format!("the compressed block at {offset:#x}"));
+                    self.read
+                        .push(format!("the compressed block at {offset:#x}"));
                 }
             }
             Err(BlockError::Damaged) => {

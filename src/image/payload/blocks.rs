@@ -210,7 +210,10 @@ pub(super) mod tests {
         let mut writer = LzmaWriter::new_no_header(Vec::new(), &options, false).unwrap();
         writer.write_all(code).unwrap();
         let packed = writer.finish().unwrap();
-        let mut block = u32::try_from(packed.len() + 4).unwrap().to_le_bytes().to_vec();
+        let mut block = u32::try_from(packed.len() + 4)
+            .unwrap()
+            .to_le_bytes()
+            .to_vec();
         block.extend(&packed);
         block.extend((!crc32fast::hash(&packed)).to_le_bytes());
         block
@@ -258,7 +261,10 @@ pub(super) mod tests {
         assert!(image.len() < 64 << 10, "{}", image.len());
         let search = Search::run(&image, &mut budget());
         let mut budget = budget();
-        assert_eq!(search.blocks[0].unpack(&mut budget), Err(BlockError::TooLarge));
+        assert_eq!(
+            search.blocks[0].unpack(&mut budget),
+            Err(BlockError::TooLarge)
+        );
         for _ in 0..3 {
             search.blocks[0].unpack(&mut budget).unwrap_err();
         }

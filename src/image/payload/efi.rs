@@ -48,9 +48,10 @@ pub(super) fn read(image: Part<'_>, budget: &mut Budget) -> Findings {
     }
     match program(image.bytes, budget) {
         Ok((code, words)) => {
-            findings
-                .read
-                .push(format!("the {words} program of the image at {:#x}", image.offset));
+            findings.read.push(format!(
+                "the {words} program of the image at {:#x}",
+                image.offset
+            ));
             findings.look_at_program(&code);
         }
         Err(reason) => {
@@ -58,7 +59,10 @@ pub(super) fn read(image: Part<'_>, budget: &mut Budget) -> Findings {
             findings.unread.push(reason);
         }
     }
-    let sum = image.bytes.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+    let sum = image
+        .bytes
+        .iter()
+        .fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
     if sum != 0 && !findings.traces.dhcpv6 {
         findings.unread.push(
             "the bytes of the image do not add up to 0, as iPXE's tools have them: it may be \
@@ -87,9 +91,8 @@ impl Findings {
         self.traces.look_at(code);
         if !is_whole_program(code) {
             self.is_damaged = true;
-            self.unread.push(
-                "what the image holds is no EFI program (PE), or not all of one".to_owned(),
-            );
+            self.unread
+                .push("what the image holds is no EFI program (PE), or not all of one".to_owned());
         }
     }
 }
@@ -120,10 +123,7 @@ fn program(image: &[u8], budget: &mut Budget) -> Result<(Vec<u8>, &'static str),
     }
 }
 
-fn decompressed(
-    program: &[u8],
-    budget: &mut Budget,
-) -> Result<(Vec<u8>, &'static str), String> {
+fn decompressed(program: &[u8], budget: &mut Budget) -> Result<(Vec<u8>, &'static str), String> {
     let most = budget.unpacked_bytes();
     let mut reason = None;
     for (variant, words) in [
@@ -169,7 +169,9 @@ fn is_whole_program(code: &[u8]) -> bool {
         let header = dword(0x3c)?;
         let is_pe = code.get(header..)?.starts_with(b"PE\0\0");
         let sections = word(header.checked_add(6)?)?;
-        let table = header.checked_add(24)?.checked_add(word(header.checked_add(20)?)?)?;
+        let table = header
+            .checked_add(24)?
+            .checked_add(word(header.checked_add(20)?)?)?;
         let all = (0..sections).all(|number| {
             let section = table.checked_add(number * SECTION_BYTES);
             let end = section.and_then(|at| {

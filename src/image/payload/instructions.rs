@@ -286,7 +286,13 @@ fn step(fetch: &mut Fetch<'_>, machine: &mut Machine) -> Option<Flow> {
                 0x83 => fetch.signed_byte()?.cast_unsigned(),
                 _ => fetch.constant(width)?,
             };
-            combine_constant(machine, u8::try_from(operation).ok()?, width, place, constant)?;
+            combine_constant(
+                machine,
+                u8::try_from(operation).ok()?,
+                width,
+                place,
+                constant,
+            )?;
         }
         0x88 | 0x89 => {
             let (register, place) = fetch.operands(machine)?;
@@ -341,7 +347,11 @@ fn two_byte_step(fetch: &mut Fetch<'_>, machine: &mut Machine, full: Width) -> O
             Some(jump_if(machine.is_zero == (code == 0x84), by))
         }
         code @ (0xb6 | 0xb7) => {
-            let narrow = if code == 0xb6 { Width::Byte } else { Width::Word };
+            let narrow = if code == 0xb6 {
+                Width::Byte
+            } else {
+                Width::Word
+            };
             let (register, place) = fetch.operands(machine)?;
             let value = machine.read(place, narrow)?;
             machine.write(Place::Register(register), full, value)?;

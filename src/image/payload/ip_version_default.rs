@@ -99,8 +99,8 @@ fn constant_of(function: &[u8]) -> Option<u8> {
         )
     };
     let (one, two) = (copied(0x77, 1)?, copied(0x66, 2)?);
-    let mut places = (0..MOST_DEFAULTS)
-        .filter(|&at| one.stored(at) == Some(1) && two.stored(at) == Some(2));
+    let mut places =
+        (0..MOST_DEFAULTS).filter(|&at| one.stored(at) == Some(1) && two.stored(at) == Some(2));
     let place = places.next()?;
     if places.next().is_some() {
         return None;

@@ -58,7 +58,10 @@ fn proof_of(
             let payload = later
                 .iter()
                 .take_while(|image| image.code == CodeType::Payload);
-            let parts: Vec<Part<'_>> = std::iter::once(image).chain(payload).map(Into::into).collect();
+            let parts: Vec<Part<'_>> = std::iter::once(image)
+                .chain(payload)
+                .map(Into::into)
+                .collect();
             ("bios", bios::read(&parts, budget))
         }
         CodeType::Efi => ("efi", efi::read(image.into(), budget)),

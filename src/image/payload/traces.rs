@@ -94,9 +94,8 @@ impl Traces {
         self.flexboot |= ends_with(b"FlexBoot");
         self.ipxe |= ends_with(b"iPXE") || ends_with(b"iPXE %s") || ends_with(b"iPXE/%s");
         self.connectx3 |= ends_with(b"ConnectX-3") || ends_with(b"ConnectX-3Pro");
-        self.connectx4 |= ends_with(b"ConnectX-4")
-            || ends_with(b"ConnectX-4Lx")
-            || ends_with(b"ConnectIB");
+        self.connectx4 |=
+            ends_with(b"ConnectX-4") || ends_with(b"ConnectX-4Lx") || ends_with(b"ConnectIB");
         if let Some(version) = flexboot_version(text) {
             self.flexboot = true;
             self.flexboot_version.get_or_insert(version);

@@ -117,9 +117,9 @@ impl Findings {
             (true, false) => Fact::cannot_tell(
                 "the name of a DHCPv6 client is there, but not that of ICMPv6, which it needs",
             ),
-            (false, true) => Fact::cannot_tell(
-                "the name of ICMPv6 is there, but not that of a DHCPv6 client",
-            ),
+            (false, true) => {
+                Fact::cannot_tell("the name of ICMPv6 is there, but not that of a DHCPv6 client")
+            }
         }
     }
 
@@ -187,7 +187,11 @@ impl Findings {
             .and(CARD),
             IpVersionDefault::Constant(constant) => Fact::yes(format!(
                 "its code falls back to the constant {constant} (DEFAULT_BOOT_IP_VER), which is {}",
-                if constant == 1 { "IPv6" } else { "IPv4 and IPv6" }
+                if constant == 1 {
+                    "IPv6"
+                } else {
+                    "IPv4 and IPv6"
+                }
             ))
             .and(CARD),
             IpVersionDefault::NotThere => Fact::cannot_tell(

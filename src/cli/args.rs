@@ -9,7 +9,7 @@ use crate::device::Selector;
 
 use super::commands::{
     ApplyArgs, BackupArgs, CheckArgs, CompletionsArgs, DisableArgs, DoctorArgs, EnableArgs,
-    ListArgs, ManArgs, PlanArgs, RestoreArgs, RomArgs, SettingsArgs, ShowArgs, SimArgs,
+    ImageArgs, ListArgs, ManArgs, PlanArgs, RestoreArgs, RomArgs, SettingsArgs, ShowArgs, SimArgs,
     SimExecArgs,
 };
 
@@ -102,6 +102,7 @@ pub(super) enum Command {
     Backup(BackupArgs),
     Restore(RestoreArgs),
     Rom(RomArgs),
+    Image(ImageArgs),
     Doctor(DoctorArgs),
     Sim(SimArgs),
     Completions(CompletionsArgs),

@@ -13,6 +13,8 @@ mod context;
 mod error;
 mod exit_code;
 mod failure_hints;
+mod findings_text;
+mod input_file;
 mod ipv6_job;
 mod listing;
 mod new_file;

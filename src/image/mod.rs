@@ -15,6 +15,7 @@ pub mod checksum;
 mod edit;
 mod file;
 mod finding;
+mod firmware;
 mod firmware_facts;
 pub mod fs2;
 pub mod fs3;
@@ -26,6 +27,7 @@ pub mod payload;
 pub use edit::{ByteChange, EditError, EditPolicy, Edited, Permission, RomEdit};
 pub use file::{FileBytes, FileError, LARGEST_FILE_BYTES};
 pub use finding::{Finding, FindingKind, Parsed, Severity, worst};
+pub use firmware::{Firmware, edit_rom};
 pub use firmware_facts::{
     AddressFact, AddressKind, FirmwareFacts, FirmwareVersion, ReleaseDate, RomFact, SectionFact,
 };

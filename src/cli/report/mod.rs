@@ -4,6 +4,7 @@
 mod card;
 mod change;
 mod finding;
+mod firmware;
 mod port;
 mod rom;
 
@@ -12,6 +13,7 @@ pub(super) use change::{
     ChangeReport, ChangesReport, Outcome, PortChangeReport, SettingChangeReport, UnfinishedReport,
 };
 pub(super) use finding::{ByteChangeReport, FindingCounts, FindingReport, ProofReport};
+pub(super) use firmware::{FirmwareReport, address_text, pci_id_of};
 pub(super) use port::{
     ObstacleReport, PendingReport, PortReport, RomReport, Secrets, SettingReport, differs,
     interfaces,

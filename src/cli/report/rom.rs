@@ -72,7 +72,7 @@ struct EfiReport {
 
 /// A version record.
 #[derive(Debug, Serialize)]
-struct VersionRecordReport {
+pub(in crate::cli) struct VersionRecordReport {
     offset: usize,
     /// The image that it is in; null behind the last one.
     image: Option<usize>,
@@ -175,7 +175,7 @@ impl RomImageReport {
 }
 
 impl VersionRecordReport {
-    fn new(image: Option<usize>, record: &VersionRecord) -> Self {
+    pub(in crate::cli) fn new(image: Option<usize>, record: &VersionRecord) -> Self {
         Self {
             offset: record.offset,
             image,

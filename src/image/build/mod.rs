@@ -29,3 +29,29 @@ pub enum BuildError {
         problem: String,
     },
 }
+
+/// Builds an image from its description, whichever format that names.
+///
+/// # Errors
+/// A text that is no description, or values that make no image.
+pub fn build(text: &str) -> Result<Vec<u8>, BuildError> {
+    #[derive(serde::Deserialize)]
+    struct Format {
+        format: Option<String>,
+    }
+    let format: Format =
+        toml::from_str(text).map_err(|error| BuildError::Syntax(error.to_string()))?;
+    match format.format.as_deref() {
+        Some("fs2") => Fs2Description::from_toml(text)?.build(),
+        Some("fs3") => Fs3Description::parse(text)?.build(),
+        Some("option-rom") => OptionRomDescription::from_toml(text)?.build(),
+        Some(other) => Err(BuildError::Value {
+            path: "format".to_owned(),
+            problem: format!("\"{other}\" is not \"fs2\", \"fs3\" or \"option-rom\""),
+        }),
+        None => Err(BuildError::Value {
+            path: "format".to_owned(),
+            problem: "it is missing: \"fs2\", \"fs3\" or \"option-rom\"".to_owned(),
+        }),
+    }
+}

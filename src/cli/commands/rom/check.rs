@@ -5,13 +5,14 @@ use serde::Serialize;
 
 use crate::image::option_rom::check_option_rom;
 use crate::image::payload::prove;
-use crate::image::{Finding, OptionRom, Severity, worst};
+use crate::image::{Finding, FindingKind, OptionRom, Severity, worst};
 
 use super::super::super::ExitCode;
 use super::super::super::args::GlobalArgs;
 use super::super::super::context::output_of;
 use super::super::super::error::Failure;
-use super::super::super::output::{BAD, CARE, DIM, GOOD, TITLE, styled};
+use super::super::super::findings_text::{Strictness, exit_code, findings_text};
+use super::super::super::output::{CARE, DIM, Output, styled};
 use super::super::super::report::{FindingCounts, FindingReport, ProofReport};
 use super::proof::proof_text;
 use super::source::{CARD_NOTE, Source, SourceArgs};
@@ -49,10 +50,10 @@ struct RomCheckReport {
 
 pub(super) fn check(args: &CheckArgs, global: &GlobalArgs) -> Result<ExitCode, Failure> {
     let output = output_of(global);
-    let bad = if args.strict {
-        Severity::Warning
+    let strictness = if args.strict {
+        Strictness::Strict
     } else {
-        Severity::Error
+        Strictness::Normal
     };
     let mut codes = Vec::new();
     let mut roms = Vec::new();
@@ -62,22 +63,19 @@ pub(super) fn check(args: &CheckArgs, global: &GlobalArgs) -> Result<ExitCode, F
             return Err(source.no_rom(&findings));
         }
         source.adapt(&mut findings);
-        let passed = worst(&findings) < Some(bad);
-        codes.push(if passed {
-            ExitCode::Done
-        } else {
-            ExitCode::InvalidInput
-        });
+        let code = exit_code(&findings, strictness);
+        let passed = code == ExitCode::Done;
+        codes.push(code);
         let proof = prove(&source.bytes);
         if !output.json {
-            let mut text = human(&source, &findings, passed);
+            let mut text = human(&source, &findings);
             text.push_str(&proof_text(&proof, output.verbose));
             output
                 .answer(&text)
                 .map_err(|error| Failure::unwritten(&error))?;
         }
         if !passed {
-            super::super::super::output::Output::line(format_args!(
+            Output::line(format_args!(
                 "{} {}",
                 styled(CARE, "hint:"),
                 hint(&findings)
@@ -106,7 +104,7 @@ fn hint(findings: &[Finding]) -> &'static str {
     let sums_only = findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error)
-        .all(|finding| finding.kind == crate::image::FindingKind::BadChecksum);
+        .all(|finding| finding.kind == FindingKind::BadChecksum);
     match worst(findings) {
         Some(Severity::Error) if sums_only => {
             "get the file again; if it was changed on purpose, `flexctl rom patch --fix-checksums` \
@@ -117,37 +115,10 @@ fn hint(findings: &[Finding]) -> &'static str {
     }
 }
 
-fn human(source: &Source, findings: &[Finding], passed: bool) -> String {
-    let mut text = format!("{}\n", styled(TITLE, &source.name));
-    for finding in findings {
-        let style = match finding.severity {
-            Severity::Error => BAD,
-            Severity::Warning => CARE,
-            Severity::Note => DIM,
-        };
-        text.push_str(&format!(
-            "  {} {finding}\n",
-            styled(style, format_args!("{}:", finding.severity.word()))
-        ));
-    }
+fn human(source: &Source, findings: &[Finding]) -> String {
+    let mut text = findings_text(&source.name, findings);
     if source.of_card {
         text.push_str(&format!("  {} {CARD_NOTE}\n", styled(DIM, "note:")));
     }
-    let counts = FindingCounts::of(findings);
-    let number = |count: usize, word: &str| match count {
-        0 => format!("no {word}s"),
-        1 => format!("1 {word}"),
-        more => format!("{more} {word}s"),
-    };
-    text.push_str(&format!(
-        "  {}: {}, {}\n",
-        if passed {
-            styled(GOOD, "sound")
-        } else {
-            styled(BAD, "not sound")
-        },
-        number(counts.errors, "error"),
-        number(counts.warnings, "warning")
-    ));
     text
 }

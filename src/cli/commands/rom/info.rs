@@ -3,9 +3,9 @@
 use clap::Args;
 use serde::Serialize;
 
-use crate::image::OptionRom;
 use crate::image::option_rom::{CodeType, Pcir, RomImage};
 use crate::image::payload::prove;
+use crate::image::{OptionRom, Severity};
 
 use super::super::super::ExitCode;
 use super::super::super::args::GlobalArgs;
@@ -59,7 +59,7 @@ pub(super) fn info(args: &InfoArgs, global: &GlobalArgs) -> Result<ExitCode, Fai
         let errors = parsed
             .findings
             .iter()
-            .filter(|finding| finding.severity == crate::image::Severity::Error)
+            .filter(|finding| finding.severity == Severity::Error)
             .count();
         if !output.json {
             let mut text = human(&source, &rom);

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use serde::Serialize;
 
-use crate::image::option_rom::{RecordPatch, RomPatch, check_option_rom};
+use crate::image::option_rom::{CodeType, RecordPatch, RomImage, RomPatch, check_option_rom};
 use crate::image::{
-    CpuArchitecture, Edited, FlexBootVersion, Permission, RomProduct, RomProtocol, Severity,
+    CpuArchitecture, Edited, FlexBootVersion, OptionRom, Permission, RomProduct, RomProtocol,
+    Severity,
 };
 
 use super::super::super::ExitCode;
@@ -110,6 +111,9 @@ pub(super) fn patch(args: &PatchArgs, global: &GlobalArgs) -> Result<ExitCode, F
     let target = args.target()?;
     let source = load_file(&args.file)?;
     let efi = args.with_efi.as_deref().map(load_file).transpose()?;
+    if let Some(efi) = &efi {
+        must_have_efi(efi)?;
+    }
     let record = RecordPatch {
         product: args.product,
         version: args.version,
@@ -179,6 +183,23 @@ pub(super) fn patch(args: &PatchArgs, global: &GlobalArgs) -> Result<ExitCode, F
             .map_err(|error| Failure::unwritten(&error))?;
     }
     Ok(ExitCode::Done)
+}
+
+/// Says it of the file that lacks it.
+fn must_have_efi(source: &Source) -> Result<(), Failure> {
+    let parsed = OptionRom::parse(&source.bytes);
+    let Some(rom) = parsed.tree else {
+        return Err(source.no_rom(&parsed.findings));
+    };
+    let is_efi = |image: &RomImage<'_>| image.code_type() == CodeType::Efi;
+    if rom.images.iter().any(is_efi) {
+        return Ok(());
+    }
+    Err(Failure::message(
+        ExitCode::InvalidInput,
+        format!("{}: there is no EFI image in it", source.name),
+    )
+    .hint("--with-efi takes a ROM with an EFI image, such as iPXE's .efirom"))
 }
 
 impl PatchArgs {

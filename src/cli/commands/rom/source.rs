@@ -1,15 +1,12 @@
 //! Where a ROM comes from: a file, stdin, or a card.
 
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
 
 use crate::device::OpenCard;
 use crate::image::option_rom::CodeType;
-use crate::image::{
-    EditError, FileBytes, FileError, Finding, FindingKind, ImageKind, LARGEST_FILE_BYTES,
-};
+use crate::image::{EditError, FileBytes, Finding, FindingKind, ImageKind};
 use crate::pci::FunctionError;
 
 use super::super::super::ExitCode;
@@ -17,6 +14,7 @@ use super::super::super::args::GlobalArgs;
 use super::super::super::context::Context;
 use super::super::super::error::Failure;
 use super::super::super::failure_hints::{Situation, open_failure, rom_failure};
+use super::super::super::input_file::{Loading, load, name_of};
 
 /// A host shows no more of a ROM.
 pub(super) const CARD_NOTE: &str = "a host shows the ROM of a card up to its last image: a version \
@@ -71,37 +69,10 @@ impl SourceArgs {
 
 /// Loads a file, or stdin for `-`.
 pub(super) fn load_file(path: &Path) -> Result<Source, Failure> {
-    let bytes = if path.as_os_str() == "-" {
-        let mut bytes = Vec::new();
-        std::io::stdin()
-            .take(LARGEST_FILE_BYTES + 1)
-            .read_to_end(&mut bytes)
-            .map_err(FileError::Io)
-            .and_then(|_| match bytes.len() as u64 {
-                length if length > LARGEST_FILE_BYTES => Err(FileError::TooLarge { length }),
-                _ => Ok(FileBytes::from(bytes)),
-            })
-    } else {
-        FileBytes::read(path)
-    };
-    let name = if path.as_os_str() == "-" {
-        "stdin".to_owned()
-    } else {
-        path.display().to_string()
-    };
-    let bytes = bytes.map_err(|error| {
-        let mut failure = Failure::new(ExitCode::Failed, &error);
-        if matches!(error, FileError::TooLarge { .. }) {
-            failure.code = ExitCode::InvalidInput;
-        }
-        if let Some(first) = failure.messages.first_mut() {
-            *first = format!("{name}: {first}");
-        }
-        failure.hint("name an expansion ROM file, or - for stdin")
-    })?;
+    // Read, not mapped: it may be the file that is going to be replaced.
     Ok(Source {
-        name,
-        bytes,
+        name: name_of(path),
+        bytes: load(path, Loading::Read, "an expansion ROM file")?,
         of_card: false,
     })
 }

@@ -398,3 +398,181 @@ fn unknown_version(path: String, offset: u64, expected: &str, found: String) -> 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::itoc::ItocHeader;
+    use super::super::samples::{image, rom_line};
+    use super::super::{ItocEntry, parse};
+    use super::*;
+
+    fn findings(bytes: &[u8]) -> Vec<Finding> {
+        let parsed = parse(bytes);
+        let mut findings = parsed.findings;
+        findings.extend(parsed.tree.iter().flat_map(Fs3File::check));
+        findings
+    }
+
+    fn paths(bytes: &[u8]) -> Vec<String> {
+        findings(bytes)
+            .into_iter()
+            .map(|finding| format!("{} {}", finding.severity.word(), finding.path))
+            .collect()
+    }
+
+    /// The image with another table of contents.
+    fn listing(mut bytes: Vec<u8>, change: impl FnOnce(&mut Vec<ItocEntry>)) -> Vec<u8> {
+        let tree = parse(&bytes).tree.unwrap();
+        let itoc = tree.images[0].itoc.clone().unwrap();
+        let mut entries = itoc.entries;
+        change(&mut entries);
+        let mut table = ItocHeader::new().to_bytes();
+        for entry in entries {
+            table.extend(entry.rewritten().to_bytes());
+        }
+        table.resize(0x1000, 0xff);
+        bytes[itoc.address..itoc.address + table.len()].copy_from_slice(&table);
+        bytes
+    }
+
+    #[test]
+    fn a_sound_image_has_no_findings() {
+        assert_eq!(paths(&image("")), [""; 0]);
+        assert_eq!(paths(&image("signature = 'digest'\nfill = 7")), [""; 0]);
+        assert_eq!(
+            paths(&image("signature = 'vendor'\nsecurity = ['signed-fw']")),
+            ["note slot0/IMAGE_SIGNATURE_256"]
+        );
+    }
+
+    #[test]
+    fn damage_is_found_where_it_is() {
+        let bytes = image(&rom_line(0x400));
+        let regions = parse(&bytes).tree.unwrap().layout().regions();
+        for (region, expected) in [
+            ("slot0/BOOT2/code", "error slot0/BOOT2/crc"),
+            ("slot0/ROM_CODE", "error slot0/ROM_CODE/crc"),
+            ("slot0/MAIN_CODE", "error slot0/MAIN_CODE/crc"),
+            (
+                "slot0/ITOC/MAIN_CODE",
+                "error slot0/ITOC/MAIN_CODE/entry_crc",
+            ),
+        ] {
+            let found = regions.iter().find(|other| other.path == region).unwrap();
+            let mut bad = bytes.clone();
+            bad[usize::try_from(found.offset).unwrap() + 9] ^= 0x40;
+            assert_eq!(paths(&bad), [expected]);
+        }
+        // Nobody looks at the non-volatile data.
+        let mut worn = bytes.clone();
+        worn[0x1a_1000] = 1;
+        assert_eq!(paths(&worn), [""; 0]);
+    }
+
+    #[test]
+    fn a_stale_digest_is_a_warning_and_an_error_where_it_counts() {
+        for (more, expected) in [
+            ("", &["warning slot0/IMAGE_SIGNATURE_256/digest"][..]),
+            (
+                "security = ['signed-fw']",
+                &[
+                    "error slot0/IMAGE_SIGNATURE_256/digest",
+                    "warning slot0/IMAGE_INFO/signed_fw",
+                ],
+            ),
+        ] {
+            let mut bytes = image(&format!("signature = 'digest'\n{more}"));
+            // A preboot word: no CRC but that of the header covers it.
+            bytes[0x23] ^= 1;
+            let header = super::super::Fs3Header::parse(&bytes).unwrap();
+            let crc = u32::from(header.computed_crc());
+            bytes[0x34..0x38].copy_from_slice(&crc.to_be_bytes());
+            assert_eq!(paths(&bytes), expected);
+        }
+    }
+
+    #[test]
+    fn both_ways_of_hashing_are_taken() {
+        let mut bytes = image("signature = 'digest'\nfill = 7");
+        let tree = parse(&bytes).tree.unwrap();
+        let stored = digest(&bytes, &tree.images[0], Gaps::Stored);
+        assert_ne!(stored, digest(&bytes, &tree.images[0], Gaps::Blank));
+        let section = tree.images[0].section(SectionType::IMAGE_SIGNATURE_256);
+        let at = usize::try_from(section.unwrap().offset).unwrap();
+        let contents = super::super::signature::digest_section(&stored, 0x140);
+        bytes[at..at + 0x140].copy_from_slice(&contents);
+        let bytes = listing(bytes, |entries| {
+            for entry in entries {
+                if entry.section_type() == SectionType::IMAGE_SIGNATURE_256 {
+                    *entry = entry.with_section_crc(crc16(&contents));
+                }
+            }
+        });
+        assert_eq!(paths(&bytes), [""; 0]);
+    }
+
+    #[test]
+    fn missing_parts_and_bad_places_are_found() {
+        let without = |section_type: SectionType| {
+            paths(&listing(image(""), |entries| {
+                entries.retain(|entry| entry.section_type() != section_type);
+            }))
+        };
+        assert_eq!(without(SectionType::MFG_INFO), ["error slot0/MFG_INFO"]);
+        assert_eq!(
+            without(SectionType::IMAGE_INFO),
+            ["warning slot0/IMAGE_INFO"]
+        );
+
+        let moved = |address| {
+            let mut paths = paths(&listing(image(""), |entries| {
+                for entry in entries {
+                    if entry.section_type() == SectionType::MAIN_CODE {
+                        *entry = entry.with_address(address);
+                    }
+                }
+            }));
+            paths.retain(|path| !path.ends_with("/crc"));
+            paths
+        };
+        assert_eq!(
+            moved(0x3000),
+            ["error slot0/MAIN_CODE"],
+            "overlaps PCI_CODE"
+        );
+        assert_eq!(
+            moved(0x1000),
+            ["error slot0/MAIN_CODE", "error slot0/PCI_CODE"],
+            "overlaps the ITOC"
+        );
+        assert_eq!(
+            moved(0x1f_0000),
+            ["error slot0/MAIN_CODE", "error slot0/MFG_INFO"],
+            "in the device data"
+        );
+        assert_eq!(
+            moved(0x7f00_0000),
+            ["error slot0/MAIN_CODE", "error slot0/MAIN_CODE"],
+            "not in the file"
+        );
+    }
+
+    #[test]
+    fn hostile_tables_cost_no_more_than_large_files() {
+        let bytes = listing(image("file_size = 0x1000000"), |entries| {
+            entries.clear();
+            for number in 0..63 {
+                let size = 0xff_ff00 - number * 4;
+                let entry = ItocEntry::new(SectionType::MAIN_CODE, size, number * 4, true);
+                entries.push(entry);
+            }
+        });
+        let findings = findings(&bytes);
+        let unchecked = findings
+            .iter()
+            .filter(|finding| finding.kind == FindingKind::NotChecked);
+        assert!(unchecked.count() >= 60);
+        let layout = parse(&bytes).tree.unwrap().layout();
+        assert!(layout.to_bytes() == bytes);
+    }
+}

@@ -17,8 +17,8 @@ use std::ops::Range;
 use crate::hwdb::Hwdb;
 use crate::image::boot2::BOOT2_OFFSET;
 use crate::image::{
-    ByteChange, EditError, EditPolicy, Edited, Finding, FindingKind, Parsed, Permission, RomEdit,
-    Severity, version_records, worst,
+    ByteChange, EditError, EditPolicy, Edited, Finding, FindingKind, ImageKind, Parsed, Permission,
+    RomEdit, Severity, version_records, worst,
 };
 
 use super::check::check_image;
@@ -38,7 +38,7 @@ const MAGIC_BYTES: usize = 16;
 pub fn edit_rom(bytes: &[u8], edit: RomEdit<'_>, policy: &EditPolicy) -> Result<Edited, EditError> {
     let Parsed { tree, findings } = parse(bytes);
     let Some(file) = tree else {
-        return Err(refusal(findings));
+        return Err(refusal(bytes, findings));
     };
     let image = chosen(&file, policy)?;
     sound(bytes, image, findings)?;
@@ -57,7 +57,7 @@ pub fn edit_rom(bytes: &[u8], edit: RomEdit<'_>, policy: &EditPolicy) -> Result<
     let planned = plan(image, edit, bytes.len())?;
     let mut new = bytes.to_vec();
     let mut changes = write(&mut new, bytes, image, &planned);
-    changes.extend(write_digest(&mut new, image.start, image.slot));
+    write_digest(&mut new, image, &mut changes);
     changes.retain(|change| {
         let from = usize::try_from(change.offset).unwrap_or(usize::MAX);
         let to = from.saturating_add(usize::try_from(change.length).unwrap_or(usize::MAX));
@@ -74,13 +74,15 @@ pub fn edit_rom(bytes: &[u8], edit: RomEdit<'_>, policy: &EditPolicy) -> Result<
     })
 }
 
-fn refusal(findings: Vec<Finding>) -> EditError {
+fn refusal(bytes: &[u8], findings: Vec<Finding>) -> EditError {
     let unsupported = findings
         .iter()
         .find(|finding| finding.kind == FindingKind::Unsupported);
     match unsupported {
         Some(finding) => EditError::Unsupported {
-            format: "not FS3".to_owned(),
+            format: ImageKind::of(bytes)
+                .map_or("unknown", ImageKind::name)
+                .to_owned(),
             reason: finding.message.clone(),
         },
         None => EditError::Damaged { findings },
@@ -307,16 +309,210 @@ fn keep(new: &mut [u8], old: &[u8], range: Range<usize>) {
 }
 
 /// Brings the signature section up to date, if there is one.
-fn write_digest(new: &mut [u8], start: usize, slot: usize) -> Vec<ByteChange> {
-    let patches = image_digest(new, start);
+fn write_digest(new: &mut [u8], image: &Fs3Image<'_>, changes: &mut [ByteChange]) {
+    let patches = image_digest(new, image.start);
     for (at, bytes) in &patches {
         put(new, *at, bytes);
     }
-    let section = patches.first().map(|(at, bytes)| ByteChange {
-        path: format!("slot{slot}/IMAGE_SIGNATURE_256"),
-        offset: *at as u64,
-        length: bytes.len() as u64,
-        what: "the digest of the new image".to_owned(),
-    });
-    section.into_iter().collect()
+    let signature = image.path("IMAGE_SIGNATURE_256");
+    for change in changes.iter_mut().filter(|c| c.path == signature) {
+        change.what = format!("{}, with the digest of the new image", change.what);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::samples::{image, rom, rom_line};
+    use super::*;
+
+    fn edit(bytes: &[u8], edit: RomEdit<'_>) -> Result<Edited, EditError> {
+        edit_rom(bytes, edit, &EditPolicy::default())
+    }
+
+    fn allowed(change: impl FnOnce(&mut EditPolicy)) -> EditPolicy {
+        let mut policy = EditPolicy::default();
+        change(&mut policy);
+        policy
+    }
+
+    #[test]
+    fn a_rom_goes_in_and_comes_out_again() {
+        let bytes = image("signature = 'digest'");
+        let rom = rom(0x3000, 0x1013);
+        let with = edit(&bytes, RomEdit::Insert(&rom)).unwrap();
+        assert_eq!(parse(&with.bytes).tree.unwrap().rom(0), Some(&*rom));
+        let paths: Vec<&str> = with.changes.iter().map(|change| &*change.path).collect();
+        assert_eq!(
+            paths,
+            [
+                "slot0/ITOC",
+                "slot0/ROM_CODE",
+                "slot0/PCI_CODE",
+                "slot0/MAIN_CODE",
+                "slot0/IMAGE_INFO",
+                "slot0/IMAGE_SIGNATURE_256",
+            ]
+        );
+        let without = edit(&with.bytes, RomEdit::Remove).unwrap();
+        let moved = |bytes: &[u8]| {
+            let facts = parse(bytes).tree.unwrap().facts(0);
+            let sections = facts.sections.into_iter();
+            sections.map(|s| (s.name, s.offset)).collect::<Vec<_>>()
+        };
+        assert_eq!(moved(&without.bytes), moved(&bytes));
+    }
+
+    #[test]
+    fn what_is_there_already_or_not_is_said() {
+        let rom = rom(0x200, 0x1013);
+        let without = image("");
+        let with = image(&rom_line(0x200));
+        let slot = 0;
+        let has = edit(&with, RomEdit::Insert(&rom)).unwrap_err();
+        assert!(matches!(has, EditError::HasRom { slot: 0, .. }));
+        for edit_without in [RomEdit::Replace(&rom), RomEdit::Remove] {
+            let error = edit(&without, edit_without).unwrap_err();
+            assert_eq!(error, EditError::NoRom { slot });
+        }
+        let policy = allowed(|policy| policy.slot = Some(1));
+        let error = edit_rom(&with, RomEdit::Remove, &policy).unwrap_err();
+        let present = vec![0];
+        assert_eq!(error, EditError::NoSuchSlot { slot: 1, present });
+    }
+
+    #[test]
+    fn roms_that_do_not_belong_are_refused_unless_allowed() {
+        let bytes = image("");
+        let insert =
+            |rom: &[u8], policy: &EditPolicy| edit_rom(&bytes, RomEdit::Insert(rom), policy);
+        let none = EditPolicy::default();
+        assert_eq!(
+            insert(&[0; 6], &none).unwrap_err(),
+            EditError::RomLength { length: 6 }
+        );
+        let empty = insert(&[], &none).unwrap_err();
+        assert!(matches!(empty, EditError::RomDamaged { .. }));
+
+        assert_eq!(insert(&[0; 8], &none).unwrap_err(), EditError::Unversioned);
+        let policy = allowed(|policy| policy.unversioned = Permission::Granted);
+        insert(&[0; 8], &policy).unwrap();
+
+        let other = rom(0x200, 0x1015);
+        assert_eq!(
+            insert(&other, &none).unwrap_err(),
+            EditError::OtherDevice {
+                rom: vec![0x1015],
+                image: vec![0x1013]
+            }
+        );
+        let policy = allowed(|policy| policy.other_device = Permission::Granted);
+        insert(&other, &policy).unwrap();
+    }
+
+    #[test]
+    fn a_vendor_signature_is_not_lost_by_accident() {
+        let keep = [
+            ("signature = 'vendor'", "slot0/IMAGE_SIGNATURE_256", false),
+            (
+                "signature = 'vendor512'\nsecurity = ['secure-fw']",
+                "slot0/IMAGE_SIGNATURE_256",
+                true,
+            ),
+            (
+                "signature = 'digest'\nsecurity = ['signed-fw']",
+                "slot0/IMAGE_INFO",
+                true,
+            ),
+        ];
+        for (more, where_it_is, secure) in keep {
+            let bytes = image(&format!("{more}\n{}", rom_line(0x400)));
+            let error = edit(&bytes, RomEdit::Remove).unwrap_err();
+            let EditError::SignatureLost {
+                path,
+                secure_firmware,
+                ..
+            } = error
+            else {
+                panic!("{error}");
+            };
+            assert_eq!((&*path, secure_firmware), (where_it_is, secure));
+            let policy = allowed(|policy| policy.unsigned = Permission::Granted);
+            let edited = edit_rom(&bytes, RomEdit::Remove, &policy).unwrap();
+            assert!(!edited.notes.is_empty());
+            let tree = parse(&edited.bytes).tree.unwrap();
+            let section = tree.images[0].contents(SectionType::IMAGE_SIGNATURE_256);
+            let signature = Signature::of_256(section.unwrap());
+            assert!(matches!(signature, Signature::Digest(_)));
+        }
+    }
+
+    #[test]
+    fn there_is_an_end_to_the_room() {
+        let mut length = 0x10_0000;
+        let bytes = image("signature = 'digest'");
+        let mut fits = 0;
+        for step in (2..20).rev().map(|bit| 1 << bit) {
+            match edit(&bytes, RomEdit::Insert(&rom(length, 0x1013))) {
+                Ok(_) => {
+                    fits = length;
+                    length += step;
+                }
+                Err(EditError::TooLarge {
+                    needed, available, ..
+                }) => {
+                    assert!(needed > available);
+                    assert_eq!(available, 0x1a_0000);
+                    length -= step;
+                }
+                Err(other) => panic!("{other}"),
+            }
+        }
+        // The data ends in the last sector before the device data.
+        assert!(fits > 0x18_0000, "{fits:#x}");
+    }
+
+    #[test]
+    fn images_of_others_and_damaged_ones_are_refused() {
+        let mut damaged = image(&rom_line(0x400));
+        damaged[0x3000] ^= 1;
+        let error = edit(&damaged, RomEdit::Remove).unwrap_err();
+        assert!(matches!(error, EditError::Damaged { .. }), "{error}");
+
+        let mut newer = vec![0xff; 0x1000];
+        newer[..16].copy_from_slice(&crate::image::FS4_MAGIC);
+        newer[0x10] = 1;
+        let error = edit(&newer, RomEdit::Remove).unwrap_err();
+        assert!(error.to_string().contains("FS4"), "{error}");
+
+        let bytes = image(&format!("{}\nsignature = 'digest'", rom_line(0x400)));
+        let at = parse(&bytes).tree.unwrap().images[0]
+            .section(SectionType::IMAGE_INFO)
+            .unwrap()
+            .offset as usize;
+        for (id, name) in [(0x249_u32, "Spectrum"), (0x20d, "0x20d")] {
+            let mut switch = bytes.clone();
+            switch[at + 0x118..at + 0x11c].copy_from_slice(&id.to_be_bytes());
+            let switch = with_right_crcs(switch);
+            let error = edit(&switch, RomEdit::Remove).unwrap_err();
+            assert!(error.to_string().contains(name), "{error}");
+        }
+    }
+
+    /// The same with the CRC of IMAGE_INFO brought up to date.
+    fn with_right_crcs(mut bytes: Vec<u8>) -> Vec<u8> {
+        let parsed = parse(&bytes).tree.unwrap();
+        let image = &parsed.images[0];
+        let itoc = image.itoc.as_ref().unwrap();
+        let number = image
+            .sections
+            .iter()
+            .position(|section| section.section_type() == SectionType::IMAGE_INFO)
+            .unwrap();
+        let section = &image.sections[number];
+        let crc = crate::image::checksum::crc16(section.bytes.unwrap());
+        let entry = section.entry.with_section_crc(crc).rewritten().to_bytes();
+        let at = itoc.entry_address(number);
+        bytes[at..at + entry.len()].copy_from_slice(&entry);
+        bytes
+    }
 }

@@ -36,6 +36,8 @@ mod itoc_entry;
 mod layout;
 mod mosaic;
 mod rom_plan;
+#[cfg(test)]
+mod samples;
 mod section_type;
 mod signature;
 

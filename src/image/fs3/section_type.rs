@@ -11,6 +11,8 @@ pub struct SectionType(pub u8);
 impl SectionType {
     /// Code that brings up PCI Express.
     pub const PCI_CODE: Self = Self(0x02);
+    /// Most of the firmware.
+    pub const MAIN_CODE: Self = Self(0x03);
     /// Version, PSID, devices, names.
     pub const IMAGE_INFO: Self = Self(0x10);
     /// The expansion ROM.

@@ -126,12 +126,13 @@ impl Fact {
         self
     }
 
-    /// One fact of several images: yes if any has it, no if none has.
-    fn any(images: &[ImageProof], fact: fn(&ImageProof) -> &Fact) -> Self {
+    /// One fact of several images: yes if any has it, no if none has and none is
+    /// missing.
+    fn any(images: &[ImageProof], missing: Option<&str>, fact: fn(&ImageProof) -> &Fact) -> Self {
         let answers = || images.iter().map(|image| fact(image).answer);
         let answer = if answers().any(|answer| answer == Answer::Yes) {
             Answer::Yes
-        } else if answers().all(|answer| answer == Answer::No) {
+        } else if missing.is_none() && answers().all(|answer| answer == Answer::No) {
             Answer::No
         } else {
             Answer::CannotTell
@@ -153,14 +154,15 @@ impl Fact {
         });
         Self {
             answer,
-            evidence: evidence.collect(),
+            evidence: evidence.chain(missing.map(str::to_owned)).collect(),
         }
     }
 }
 
 impl Proof {
-    /// What follows for the file from its images.
-    pub(super) fn of(images: Vec<ImageProof>) -> Self {
+    /// What follows for the file from its images, and from one that is missing,
+    /// in words.
+    pub(super) fn of(images: Vec<ImageProof>, missing: Option<&str>) -> Self {
         if images.is_empty() {
             let nothing = || Fact::cannot_tell("there is no bootable image in the file");
             return Self {
@@ -184,9 +186,9 @@ impl Proof {
         Self {
             program: speaks.map_or(Program::CannotTell, |image| image.program),
             version: speaks.and_then(|image| image.version.clone()),
-            ipv6: Fact::any(&images, |image| &image.ipv6),
-            obeys_ip_ver: Fact::any(&images, |image| &image.obeys_ip_ver),
-            ipv6_when_unset: Fact::any(&images, |image| &image.ipv6_when_unset),
+            ipv6: Fact::any(&images, missing, |image| &image.ipv6),
+            obeys_ip_ver: Fact::any(&images, missing, |image| &image.obeys_ip_ver),
+            ipv6_when_unset: Fact::any(&images, missing, |image| &image.ipv6_when_unset),
             images,
         }
     }
@@ -212,7 +214,7 @@ mod tests {
 
     fn together(answers: &[Answer]) -> Answer {
         let images = answers.iter().map(|&answer| image(answer, Program::Ipxe));
-        Proof::of(images.collect()).ipv6.answer
+        Proof::of(images.collect(), None).ipv6.answer
     }
 
     #[test]
@@ -230,7 +232,7 @@ mod tests {
             let images = programs
                 .iter()
                 .map(|&program| image(Answer::CannotTell, program));
-            Proof::of(images.collect()).program
+            Proof::of(images.collect(), None).program
         };
         assert_eq!(of(&[Program::Other, Program::FlexBoot]), Program::FlexBoot);
         assert_eq!(
@@ -243,10 +245,13 @@ mod tests {
 
     #[test]
     fn evidence_of_several_images_names_them() {
-        let proof = Proof::of(vec![
-            image(Answer::No, Program::Ipxe),
-            image(Answer::Yes, Program::Ipxe),
-        ]);
+        let proof = Proof::of(
+            vec![
+                image(Answer::No, Program::Ipxe),
+                image(Answer::Yes, Program::Ipxe),
+            ],
+            None,
+        );
         assert_eq!(proof.ipv6.evidence[1], "image 0 (bios), yes: because");
     }
 }

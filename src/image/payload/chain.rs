@@ -43,6 +43,17 @@ pub(super) struct RomImage<'a> {
     pub(super) code: CodeType,
     /// The file ends before the image does.
     pub(super) is_cut_off: bool,
+    /// It follows an image that calls itself the last one: no system gets there.
+    pub(super) is_behind_the_last: bool,
+}
+
+/// The images of a file.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Images<'a> {
+    pub(super) images: Vec<RomImage<'a>>,
+    /// Where an image would have to follow, because the one before does not call
+    /// itself the last one, and none does.
+    pub(super) missing_at: Option<usize>,
 }
 
 /// What kind of code an image holds.
@@ -57,18 +68,25 @@ pub(super) enum CodeType {
 }
 
 /// All images of all chains in a file.
-pub(super) fn images(bytes: &[u8]) -> Vec<RomImage<'_>> {
-    let mut images = Vec::new();
+pub(super) fn images(bytes: &[u8]) -> Images<'_> {
+    let mut found = Images::default();
     let mut from = 0;
     while let Some(start) = start_of_chain(bytes, from) {
-        let is_at_the_start = start == 0;
-        from = walk(bytes, start, &mut images);
-        // What follows the last image of a ROM file belongs to no chain.
-        if is_at_the_start || images.len() >= MOST_IMAGES {
+        from = found.walk(bytes, start, false);
+        if start == 0 {
+            // An expansion ROM file. Whatever follows its last image at once may
+            // have been meant to belong to it.
+            while found.images.len() < MOST_IMAGES && bytes.get(from..).is_some_and(begins_an_image)
+            {
+                from = found.walk(bytes, from, true);
+            }
+            break;
+        }
+        if found.images.len() >= MOST_IMAGES {
             break;
         }
     }
-    images
+    found
 }
 
 fn start_of_chain(bytes: &[u8], from: usize) -> Option<usize> {
@@ -76,46 +94,49 @@ fn start_of_chain(bytes: &[u8], from: usize) -> Option<usize> {
     if from == 0 && bytes.starts_with(&SIGNATURE) {
         return Some(0);
     }
-    let starts = (from..bytes.len()).step_by(START_STEP_BYTES);
-    starts
-        .filter(|&at| {
-            bytes
-                .get(at..)
-                .is_some_and(|rest| rest.starts_with(&SIGNATURE))
-        })
-        .find(|&at| bytes.get(at..).and_then(pci_data).is_some())
+    (from..bytes.len())
+        .step_by(START_STEP_BYTES)
+        .find(|&at| bytes.get(at..).is_some_and(begins_an_image))
 }
 
-/// Adds the images of the chain at `start`; returns where it ends.
-fn walk<'a>(bytes: &'a [u8], start: usize, images: &mut Vec<RomImage<'a>>) -> usize {
-    let mut at = start;
-    while images.len() < MOST_IMAGES {
-        let Some(rest) = bytes.get(at..).filter(|rest| rest.starts_with(&SIGNATURE)) else {
-            break;
-        };
-        let data = pci_data(rest);
-        let claimed = claimed_bytes(rest, data);
-        let length = match claimed {
-            0 => rest.len(),
-            claimed => claimed.min(rest.len()),
-        };
-        images.push(RomImage {
-            index: images.len(),
-            offset: at,
-            bytes: rest.get(..length).unwrap_or(rest),
-            code: data.map_or(CodeType::Bios, code_type),
-            is_cut_off: claimed > rest.len(),
-        });
-        at = at.saturating_add(length);
-        let is_last = data
-            .and_then(|data| data.get(0x15))
-            .is_none_or(|indicator| indicator & 0x80 != 0);
-        if is_last {
-            break;
+fn begins_an_image(bytes: &[u8]) -> bool {
+    bytes.starts_with(&SIGNATURE) && pci_data(bytes).is_some()
+}
+
+impl<'a> Images<'a> {
+    /// Adds the images of the chain at `start`; returns where it ends.
+    fn walk(&mut self, bytes: &'a [u8], start: usize, is_behind_the_last: bool) -> usize {
+        let mut at = start;
+        while self.images.len() < MOST_IMAGES {
+            let Some(rest) = bytes.get(at..).filter(|rest| rest.starts_with(&SIGNATURE)) else {
+                self.missing_at.get_or_insert(at);
+                break;
+            };
+            let data = pci_data(rest);
+            let claimed = claimed_bytes(rest, data);
+            let length = match claimed {
+                0 => rest.len(),
+                claimed => claimed.min(rest.len()),
+            };
+            self.images.push(RomImage {
+                index: self.images.len(),
+                offset: at,
+                bytes: rest.get(..length).unwrap_or(rest),
+                code: data.map_or(CodeType::Bios, code_type),
+                is_cut_off: claimed > rest.len(),
+                is_behind_the_last,
+            });
+            at = at.saturating_add(length);
+            let is_last = data
+                .and_then(|data| data.get(0x15))
+                .is_none_or(|indicator| indicator & 0x80 != 0);
+            if is_last {
+                break;
+            }
         }
+        // Never the same place again.
+        at.max(start.saturating_add(START_STEP_BYTES))
     }
-    // Never the same place again.
-    at.max(start.saturating_add(START_STEP_BYTES))
 }
 
 /// The PCI data structure of the image that `image` begins with.
@@ -169,10 +190,10 @@ mod tests {
             image(2, 0, 0),
             image(3, 0xff, 0),
             image(1, 3, 0x80),
-            image(1, 0, 0x80),
+            vec![0xff; 1024],
         ];
         let file = file.concat();
-        let found = images(&file);
+        let found = images(&file).images;
         let found: Vec<_> = found
             .iter()
             .map(|image| (image.index, image.offset, image.bytes.len(), image.code))
@@ -194,7 +215,7 @@ mod tests {
         file.extend([0x55, 0xaa, 0, 0]);
         file.extend(vec![0xff; 0x200]);
         file.extend(image(1, 3, 0x80));
-        let found = images(&file);
+        let found = images(&file).images;
         assert_eq!(found.len(), 2);
         assert_eq!(found[0].offset, 0x124);
         assert_eq!((found[1].index, found[1].offset), (1, 0x124 + 0x404));
@@ -204,15 +225,32 @@ mod tests {
     fn sizes_that_lie_are_not_believed() {
         let mut cut_off = image(4, 0, 0);
         cut_off.truncate(700);
-        let found = images(&cut_off);
+        let found = images(&cut_off).images;
         assert_eq!((found.len(), found[0].bytes.len()), (1, 700));
         assert!(found[0].is_cut_off);
 
         let mut endless = image(1, 0, 0);
         endless[0x2c] = 0;
-        assert_eq!(images(&endless).len(), 1);
-        assert!(images(&vec![image(1, 0, 0); 100].concat()).len() <= MOST_IMAGES);
-        assert_eq!(images(&[]).len(), 0);
-        assert_eq!(images(&SIGNATURE).len(), 1);
+        assert_eq!(images(&endless).images.len(), 1);
+        assert!(images(&vec![image(1, 0, 0); 100].concat()).images.len() <= MOST_IMAGES);
+        assert_eq!(images(&[]).images.len(), 0);
+        assert_eq!(images(&SIGNATURE).images.len(), 1);
+    }
+
+    #[test]
+    fn chains_that_end_too_early_are_noticed() {
+        let file = [image(1, 0, 0x80), image(1, 3, 0x80)].concat();
+        let found = images(&file);
+        let behind: Vec<bool> = found
+            .images
+            .iter()
+            .map(|image| image.is_behind_the_last)
+            .collect();
+        assert_eq!((behind, found.missing_at), (vec![false, true], None));
+
+        let mut file = [image(1, 0, 0), image(1, 3, 0x80)].concat();
+        file[512] = 0;
+        let found = images(&file);
+        assert_eq!((found.images.len(), found.missing_at), (1, Some(512)));
     }
 }

@@ -9,25 +9,32 @@
 //! | 0xa | 2 | machine |
 //! | 0xc | 2 | 0 not compressed, 1 compressed as UEFI describes it |
 //! | 0x16 | 2 | offset of the program |
+//! | 0x18 | 2 | offset of the PCI data structure |
 //!
-//! All little-endian. The compression carries no checksum. iPXE's tools make the
-//! bytes of the whole image add up to 0, though nothing asks for it: an image
-//! that does not may be damaged, and then what is missing in it proves nothing.
+//! All little-endian. The compression carries no checksum. iPXE's tools put one
+//! behind the PCI data structure that makes the bytes of the whole image add up
+//! to 0, though nothing asks for it: if they do not, the image is damaged, and
+//! then what is missing in it proves nothing. Other tools leave zeros there.
 //!
 //! # Sources
 //! UEFI Specification 2.10, section 14.4.2 (EFI PCI expansion ROM header); PCI
 //! Firmware Specification 3.0, section 5.1; iPXE, src/util/efirom.c.
 
+use std::borrow::Cow;
+
 use super::bios::Part;
 use super::blocks::Budget;
 use super::traces::Traces;
-use super::uefi_compression::{UefiError, Variant, unpack};
+use super::uefi_compression::{UefiError, Variant, claimed_bytes, unpack};
 use super::verdict::Findings;
 
 const SIGNATURE: u32 = 0x0ef1;
 const SIGNATURE_OFFSET: usize = 4;
 const COMPRESSION_OFFSET: usize = 0xc;
 const PROGRAM_OFFSET: usize = 0x16;
+const PCI_DATA_POINTER: usize = 0x18;
+/// In the PCI data structure: its own length.
+const PCI_DATA_LENGTH: usize = 0xa;
 const PLAIN: u16 = 0;
 const COMPRESSED: u16 = 1;
 
@@ -59,18 +66,31 @@ pub(super) fn read(image: Part<'_>, budget: &mut Budget) -> Findings {
             findings.unread.push(reason);
         }
     }
-    let sum = image
-        .bytes
-        .iter()
-        .fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
-    if sum != 0 && !findings.traces.dhcpv6 {
+    if has_wrong_sum(image.bytes) && !findings.traces.dhcpv6 {
         findings.unread.push(
-            "the bytes of the image do not add up to 0, as iPXE's tools have them: it may be \
+            "the bytes of the image do not add up to 0, though its checksum is filled in: it is \
              damaged, and its code has no checksum of its own"
                 .to_owned(),
         );
     }
     findings
+}
+
+/// Whether a checksum was filled in behind the PCI data structure, and the bytes
+/// of the image do not add up to 0.
+fn has_wrong_sum(image: &[u8]) -> bool {
+    let word = |at: usize| {
+        let word = image.get(at..)?.first_chunk().copied()?;
+        Some(usize::from(u16::from_le_bytes(word)))
+    };
+    let slack = || {
+        let data = word(PCI_DATA_POINTER)?;
+        let end = data.checked_add(word(data.checked_add(PCI_DATA_LENGTH)?)?)?;
+        image.get(end..word(PROGRAM_OFFSET)?)
+    };
+    let is_filled_in = slack().is_some_and(|slack| slack.iter().any(|&byte| byte != 0));
+    let sum = image.iter().fold(0_u8, |sum, byte| sum.wrapping_add(*byte));
+    is_filled_in && sum != 0
 }
 
 /// Reads a program that is in no expansion ROM.
@@ -97,7 +117,11 @@ impl Findings {
     }
 }
 
-fn program(image: &[u8], budget: &mut Budget) -> Result<(Vec<u8>, &'static str), String> {
+/// The program in an image, and how it was found there.
+fn program<'a>(
+    image: &'a [u8],
+    budget: &mut Budget,
+) -> Result<(Cow<'a, [u8]>, &'static str), String> {
     let word = |at: usize| {
         let word = image.get(at..)?.first_chunk().copied()?;
         Some(u16::from_le_bytes(word))
@@ -114,8 +138,10 @@ fn program(image: &[u8], budget: &mut Budget) -> Result<(Vec<u8>, &'static str),
         .filter(|program| !program.is_empty())
         .ok_or("the image's program would be outside of it")?;
     match word(COMPRESSION_OFFSET) {
-        Some(PLAIN) => Ok((program.to_vec(), "uncompressed")),
-        Some(COMPRESSED) => decompressed(program, budget),
+        Some(PLAIN) => Ok((Cow::Borrowed(program), "uncompressed")),
+        Some(COMPRESSED) => {
+            decompressed(program, budget).map(|(code, words)| (Cow::Owned(code), words))
+        }
         other => Err(format!(
             "its compression is of type {}, which is not known",
             other.unwrap_or_default()
@@ -124,15 +150,16 @@ fn program(image: &[u8], budget: &mut Budget) -> Result<(Vec<u8>, &'static str),
 }
 
 fn decompressed(program: &[u8], budget: &mut Budget) -> Result<(Vec<u8>, &'static str), String> {
-    let most = budget.unpacked_bytes();
     let mut reason = None;
     for (variant, words) in [
         (Variant::Uefi, "decompressed"),
         (Variant::Tiano, "decompressed (EFI 1.1)"),
     ] {
-        match unpack(program, variant, most) {
+        let unpacked = unpack(program, variant, budget.unpacked_bytes());
+        // What goes wrong takes its time too.
+        budget.take_unpacked(claimed_bytes(program));
+        match unpacked {
             Ok(code) if is_whole_program(&code) || variant == Variant::Tiano => {
-                budget.take_unpacked(code.len());
                 return Ok((code, words));
             }
             Ok(_) => {}

@@ -400,3 +400,82 @@ fn combine_constant(
     machine.is_zero = after & width.mask() == 0;
     machine.write(to, width, after)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stored(code: &[u8], status: u32) -> Option<Vec<(usize, u8)>> {
+        let machine = run(code, Machine::new([0x11, 0x22, 0x33, 0x44], status))?;
+        let all = (0..DEFAULTS_BYTES).filter_map(|at| Some((at, machine.stored(at)?)));
+        Some(all.collect())
+    }
+
+    #[test]
+    fn both_ways_through_a_function_are_followed() {
+        let code = [
+            0x85, 0xd2, // test edx, edx
+            0x75, 0x09, // jnz: to the constant
+            0x0f, 0xb6, 0x40, 0x01, // movzx eax, byte [eax+1]
+            0x83, 0xe0, 0x03, // and eax, 3
+            0xeb, 0x02, // jmp
+            0xb0, 0x05, // mov al, 5
+            0x88, 0x41, 0x17, // mov [ecx+0x17], al
+            0xc3, // ret
+        ];
+        assert_eq!(stored(&code, 0), Some(vec![(0x17, 2)]));
+        assert_eq!(stored(&code, 1), Some(vec![(0x17, 5)]));
+    }
+
+    #[test]
+    fn words_and_second_bytes_are_stored() {
+        let code = [
+            0x53, // push ebx
+            0x66, 0xc7, 0x41, 0x16, 0x34, 0x12, // mov word [ecx+0x16], 0x1234
+            0x31, 0xdb, // xor ebx, ebx
+            0xb7, 0x07, // mov bh, 7
+            0x89, 0x19, // mov [ecx], ebx
+            0xc1, 0xeb, 0x08, // shr ebx, 8
+            0x88, 0x99, 0x20, 0, 0, 0,    // mov [ecx+0x20], bl
+            0x5b, // pop ebx
+            0xc3,
+        ];
+        let expected = [
+            (0, 0),
+            (1, 7),
+            (2, 0),
+            (3, 0),
+            (0x16, 0x34),
+            (0x17, 0x12),
+            (0x20, 7),
+        ];
+        assert_eq!(stored(&code, 0), Some(expected.to_vec()));
+    }
+
+    #[test]
+    fn nothing_is_said_of_what_is_not_understood() {
+        for code in [
+            &[0xeb, 0xfe][..],                     // for ever
+            &[0xe8, 0, 0, 0, 0, 0xc3],             // call
+            &[0x53, 0xc3],                         // the stack is not empty
+            &[0x58, 0xc3],                         // nor below its start
+            &[0x8a, 0x40, 0x04, 0xc3],             // outside of the setting
+            &[0xc6, 0x00, 0x01, 0xc3],             // a write into it
+            &[0xc6, 0x81, 0x80, 0, 0, 0, 1, 0xc3], // outside of the defaults
+            &[0x8a, 0x04, 0x08, 0xc3],             // an index
+            &[0xbc, 0, 0, 0, 0, 0xc3],             // the stack pointer
+            &[0xeb, 0x80],                         // before the function
+            &[0x85],
+            &[],
+        ] {
+            assert_eq!(stored(code, 0), None, "{code:02x?}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_code_ends(code: Vec<u8>, data: [u8; 4], status: u32) {
+            let _ = run(&code, Machine::new(data, status));
+        }
+    }
+}

@@ -109,3 +109,67 @@ fn constant_of(function: &[u8]) -> Option<u8> {
         .stored(place)
         .filter(|constant| *constant <= 3)
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Code with the table at its start and its function behind it.
+    pub(in super::super) fn code_with_default(constant: u8) -> Vec<u8> {
+        let mut code = BOOT_SETTINGS.to_vec();
+        code.extend([0; 4]);
+        code.extend(EXTENSION);
+        code.extend(24_u32.to_le_bytes());
+        code.extend([
+            0x85, 0xd2, // test edx, edx
+            0x75, 0x0e, // jnz: to the constants
+            0x8a, 0x10, // mov dl, [eax]
+            0x88, 0x51, 0x16, // mov [ecx+0x16], dl
+            0x8a, 0x40, 0x01, // mov al, [eax+1]
+            0x24, 0x03, // and al, 3
+            0x88, 0x41, 0x17, // mov [ecx+0x17], al
+            0xc3, // ret
+            0x66, 0xc7, 0x41, 0x16, 0, constant, // mov word [ecx+0x16], constants
+            0xc3,     // ret
+        ]);
+        code.extend([0; 32]);
+        code
+    }
+
+    #[test]
+    fn the_constant_is_read_out_of_the_code() {
+        for constant in 0..4 {
+            let code = code_with_default(constant);
+            let found = IpVersionDefault::find(&code);
+            assert_eq!(found, IpVersionDefault::Constant(constant));
+        }
+    }
+
+    #[test]
+    fn without_the_table_there_is_nothing() {
+        let code = code_with_default(1);
+        for code in [&code[1..], &code[..20], &[]] {
+            assert_eq!(IpVersionDefault::find(code), IpVersionDefault::NotThere);
+        }
+    }
+
+    #[test]
+    fn what_cannot_be_followed_is_not_guessed() {
+        let code = code_with_default(1);
+        let changed = |at: usize, byte: u8| {
+            let mut code = code.clone();
+            code[at] = byte;
+            IpVersionDefault::find(&code)
+        };
+        // A constant that is none, a call, an address outside.
+        assert_eq!(changed(47, 4), IpVersionDefault::Unreadable);
+        assert_eq!(changed(24, 0xe8), IpVersionDefault::Unreadable);
+        assert_eq!(changed(23, 0xff), IpVersionDefault::Unreadable);
+        // Both ways store the same field of the setting, or none.
+        assert_eq!(changed(35, 0), IpVersionDefault::Unreadable);
+        let two = [code_with_default(1), code_with_default(2)].concat();
+        assert_eq!(IpVersionDefault::find(&two), IpVersionDefault::Constant(1));
+        let contradiction = IpVersionDefault::Constant(1).or(IpVersionDefault::Constant(2));
+        assert_eq!(contradiction, IpVersionDefault::Unreadable);
+    }
+}

@@ -36,6 +36,8 @@ mod efi;
 mod instructions;
 mod ip_version_default;
 mod proof;
+#[cfg(test)]
+mod synthetic;
 mod traces;
 mod uefi_compression;
 mod verdict;

@@ -9,7 +9,7 @@
 //! | `FlexBoot`, `FlexBoot v`... | FlexBoot |
 //! | `iPXE`, `iPXE %s`, `iPXE/%s` | iPXE, and FlexBoot too |
 //! | `ConnectX-3`, `ConnectX-3Pro` | the driver for these cards, `hermon` |
-//! | `ConnectX-4`, `ConnectX-4Lx`, `ConnectIB` | the driver for these, `golan` |
+//! | `ConnectX-4`, `ConnectX-4Lx` and later, `ConnectIB` | the driver for these, `golan` |
 //!
 //! `dhcpv6` and `ICMPv6` were in all builds with IPv6 that were looked at, and
 //! in none without. `ipv6` is in some without, `gateway6` is not in FlexBoot.
@@ -119,6 +119,17 @@ impl Traces {
     }
 }
 
+/// `ConnectX-3`, `ConnectX-3Pro`, `ConnectX-4Lx`: which number.
+fn connectx(text: &[u8]) -> Option<u8> {
+    const BEFORE: &[u8] = b"ConnectX-";
+    let at = text
+        .windows(BEFORE.len())
+        .rposition(|found| found == BEFORE)?;
+    let (number, model) = text.get(at + BEFORE.len()..)?.split_first()?;
+    let number = number.is_ascii_digit().then(|| number - b'0')?;
+    matches!(model, b"" | b"Pro" | b"Lx" | b"Ex" | b"Dx").then_some(number)
+}
+
 /// `FlexBoot v3.4.719`.
 fn flexboot_version(text: &[u8]) -> Option<String> {
     const BEFORE: &[u8] = b"FlexBoot v";
@@ -187,6 +198,21 @@ mod tests {
         );
         for text in [&b"1.2\0"[..], b"1.2.3.4\0", b"1.2.x\0", b"123456.1.1\0"] {
             assert_eq!(traces(text).ipxe_version, None);
+        }
+    }
+
+    #[test]
+    fn cards_are_told_apart_by_the_names_of_their_drivers() {
+        for (text, expected) in [
+            (&b"ConnectX-3\0"[..], (true, false)),
+            (b"ConnectX-3Pro\0", (true, false)),
+            (b"ConnectX-4Lx\0", (false, true)),
+            (b"ConnectIB\0", (false, true)),
+            (b"ConnectX-4.mrom\0", (false, false)),
+            (b"ConnectX-\0", (false, false)),
+        ] {
+            let traces = traces(text);
+            assert_eq!((traces.connectx3, traces.connectx4), expected);
         }
     }
 

@@ -25,6 +25,7 @@
 
 /// The most that is decompressed; real images stay below 2 MiB.
 pub(super) const LARGEST_BYTES: usize = 16 << 20;
+const ORIGINAL_SIZE: usize = 4;
 const HEADER_BYTES: usize = 8;
 const LONGEST_CODE: usize = 16;
 const CHARACTERS: usize = 510;
@@ -66,14 +67,20 @@ impl Variant {
     }
 }
 
+/// What the header says will come out, as far as it is allowed to.
+pub(super) fn claimed_bytes(bytes: &[u8]) -> usize {
+    size(bytes, ORIGINAL_SIZE).unwrap_or(0).min(LARGEST_BYTES)
+}
+
+fn size(bytes: &[u8], at: usize) -> Result<usize, UefiError> {
+    let size = bytes.get(at..).and_then(|rest| rest.first_chunk().copied());
+    let size = size.map(u32::from_le_bytes).ok_or(UefiError::CutOff)?;
+    usize::try_from(size).map_err(|_| UefiError::TooLarge)
+}
+
 /// Decompresses what `bytes` begins with; at most `most` bytes come out.
 pub(super) fn unpack(bytes: &[u8], variant: Variant, most: usize) -> Result<Vec<u8>, UefiError> {
-    let size = |at: usize| {
-        let size = bytes.get(at..).and_then(|rest| rest.first_chunk().copied());
-        let size = size.map(u32::from_le_bytes).ok_or(UefiError::CutOff)?;
-        usize::try_from(size).map_err(|_| UefiError::TooLarge)
-    };
-    let (packed, original) = (size(0)?, size(4)?);
+    let (packed, original) = (size(bytes, 0)?, size(bytes, ORIGINAL_SIZE)?);
     if original > most.min(LARGEST_BYTES) {
         return Err(UefiError::TooLarge);
     }
@@ -286,5 +293,189 @@ impl Bits<'_> {
             self.at += 1;
         }
         Ok(value)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// Writes bits, the highest of every byte first.
+    #[derive(Default)]
+    struct Writer {
+        bytes: Vec<u8>,
+        used: usize,
+    }
+
+    impl Writer {
+        fn put(&mut self, value: usize, bits: u32) {
+            for bit in (0..bits).rev() {
+                if self.used.is_multiple_of(8) {
+                    self.bytes.push(0);
+                }
+                let last = self.bytes.last_mut().unwrap();
+                *last |= u8::from(value >> bit & 1 == 1) << (7 - self.used % 8);
+                self.used += 1;
+            }
+        }
+
+        /// The sets of codes: two characters with 8 bits and 508 with 9 are a
+        /// complete code, and so are two positions with 3 bits and 12 with 4.
+        fn put_sets(&mut self, variant: Variant) {
+            self.put(12, COUNT_BITS_OF_EXTRA);
+            for _ in 0..3 {
+                self.put(0, 3);
+            }
+            self.put(3, 2);
+            for length in [0, 0, 0, 0, 1, 1] {
+                self.put(length, 3);
+            }
+            self.put(CHARACTERS, COUNT_BITS_OF_CHARACTERS);
+            for character in 0..CHARACTERS {
+                self.put(usize::from(character >= 2), 1);
+            }
+            self.put(14, variant.count_bits());
+            for position in 0..14 {
+                self.put(if position < 2 { 3 } else { 4 }, 3);
+            }
+        }
+
+        fn put_character(&mut self, character: usize) {
+            if character < 2 {
+                self.put(character, 8);
+            } else {
+                self.put(character + 2, 9);
+            }
+        }
+
+        fn put_position(&mut self, distance: usize) {
+            let symbol = match distance {
+                0 | 1 => distance,
+                _ => usize::try_from(distance.ilog2()).unwrap() + 1,
+            };
+            if symbol < 2 {
+                self.put(symbol, 3);
+            } else {
+                self.put(symbol + 2, 4);
+                self.put(distance, u32::try_from(symbol).unwrap() - 1);
+            }
+        }
+    }
+
+    /// Compresses a little: repetitions of the byte before become matches.
+    pub(in super::super) fn pack(code: &[u8], variant: Variant) -> Vec<u8> {
+        let mut symbols = Vec::new();
+        let mut at = 0;
+        while at < code.len() {
+            let same = |back: usize| {
+                let matching = |length: &usize| {
+                    at > back && code[at..].get(*length) == code.get(at + length - back - 1)
+                };
+                (0..256).take_while(matching).count()
+            };
+            let distance = [0, 1, 6]
+                .into_iter()
+                .max_by_key(|&back| same(back))
+                .unwrap();
+            let length = same(distance).min(code.len() - at);
+            if length >= SHORTEST_MATCH {
+                symbols.push((FIRST_MATCH + length - SHORTEST_MATCH, Some(distance)));
+                at += length;
+            } else {
+                symbols.push((usize::from(code[at]), None));
+                at += 1;
+            }
+        }
+        let mut writer = Writer::default();
+        for block in symbols.chunks(1000) {
+            writer.put(block.len(), 16);
+            writer.put_sets(variant);
+            for &(character, position) in block {
+                writer.put_character(character);
+                if let Some(distance) = position {
+                    writer.put_position(distance);
+                }
+            }
+        }
+        let mut packed = u32::try_from(writer.bytes.len())
+            .unwrap()
+            .to_le_bytes()
+            .to_vec();
+        packed.extend(u32::try_from(code.len()).unwrap().to_le_bytes());
+        packed.extend(writer.bytes);
+        packed
+    }
+
+    fn sample() -> Vec<u8> {
+        let mut code: Vec<u8> = (0..=255).collect();
+        code.extend(b"abcdefgabcdefgabcdefg".repeat(30));
+        code.extend([7; 900]);
+        code.extend((0..4000_u32).map(|n| u8::try_from(n * n % 251).unwrap()));
+        code
+    }
+
+    #[test]
+    fn what_was_compressed_comes_out_again() {
+        for variant in [Variant::Uefi, Variant::Tiano] {
+            for code in [sample(), b"x".to_vec(), Vec::new()] {
+                let packed = pack(&code, variant);
+                assert_eq!(unpack(&packed, variant, 1 << 20), Ok(code));
+            }
+        }
+    }
+
+    #[test]
+    fn one_symbol_takes_no_bits() {
+        // One block of 5 symbols, each the match 'A' or 10 bytes at distance 1.
+        let mut writer = Writer::default();
+        let set = |writer: &mut Writer, count_bits: u32, symbol: usize| {
+            writer.put(0, count_bits);
+            writer.put(symbol, count_bits);
+        };
+        for (symbols, character) in [(5, usize::from(b'A')), (3, FIRST_MATCH + 7)] {
+            writer.put(symbols, 16);
+            set(&mut writer, COUNT_BITS_OF_EXTRA, 0);
+            set(&mut writer, COUNT_BITS_OF_CHARACTERS, character);
+            set(&mut writer, Variant::Uefi.count_bits(), 0);
+        }
+        let mut packed = u32::try_from(writer.bytes.len())
+            .unwrap()
+            .to_le_bytes()
+            .to_vec();
+        packed.extend(35_u32.to_le_bytes());
+        packed.extend(writer.bytes);
+        assert_eq!(unpack(&packed, Variant::Uefi, 100), Ok(vec![b'A'; 35]));
+    }
+
+    #[test]
+    fn what_is_cut_off_or_claims_too_much_is_refused() {
+        let packed = pack(&sample(), Variant::Uefi);
+        for length in (0..packed.len()).step_by(61) {
+            let outcome = unpack(&packed[..length], Variant::Uefi, 1 << 20);
+            assert_eq!(outcome, Err(UefiError::CutOff), "{length}");
+        }
+        let unpacked = unpack(&packed, Variant::Uefi, 1000);
+        assert_eq!(unpacked, Err(UefiError::TooLarge));
+        let mut huge = packed.clone();
+        huge[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+        let unpacked = unpack(&huge, Variant::Uefi, usize::MAX);
+        assert_eq!(unpacked, Err(UefiError::TooLarge));
+    }
+
+    #[test]
+    fn data_that_is_left_over_means_that_it_went_wrong() {
+        let code = sample();
+        let mut packed = pack(&code, Variant::Uefi);
+        let less = u32::try_from(code.len() - 300).unwrap();
+        packed[4..8].copy_from_slice(&less.to_le_bytes());
+        assert!(unpack(&packed, Variant::Uefi, 1 << 20).is_err());
+    }
+
+    #[test]
+    fn incomplete_and_overfull_codes_are_invalid() {
+        assert!(Code::canonical(&[1, 1]).is_ok());
+        for lengths in [&[1, 2][..], &[1, 1, 1], &[], &[0, 0], &[17, 1, 1]] {
+            assert!(Code::canonical(lengths).is_err(), "{lengths:?}");
+        }
     }
 }

@@ -29,6 +29,24 @@ pub(super) struct Verdict {
     pub(super) ipv6_when_unset: Fact,
 }
 
+impl Verdict {
+    /// The image is in the file, but no system gets to it.
+    pub(super) fn is_out_of_reach(&mut self) {
+        for fact in [
+            &mut self.ipv6,
+            &mut self.obeys_ip_ver,
+            &mut self.ipv6_when_unset,
+        ] {
+            fact.answer = Answer::CannotTell;
+            fact.evidence.insert(
+                0,
+                "the image before it calls itself the last one, so that no system gets to this one"
+                    .to_owned(),
+            );
+        }
+    }
+}
+
 impl Findings {
     /// Of an image that holds no code for PCs.
     pub(super) fn not_looked_at() -> Self {
@@ -76,10 +94,7 @@ impl Findings {
     /// A fact that cannot be told because not all could be read.
     fn unread(&self) -> Option<Fact> {
         let (first, rest) = self.unread.split_first()?;
-        Some(
-            rest.iter()
-                .fold(Fact::cannot_tell(first), |fact, next| fact.and(next)),
-        )
+        Some(rest.iter().fold(Fact::cannot_tell(first), Fact::and))
     }
 
     fn ipv6(&self) -> Fact {

@@ -109,6 +109,7 @@ fn a_new_device_id_goes_everywhere_and_the_sums_hold() {
             "image0/device-list",
             "image1/PCIR/device-id",
             "image2/PCIR/device-id",
+            "image2/checksum",
             "trailing/version-record",
             "trailing/version-record"
         ]

@@ -9,7 +9,7 @@ use crate::device::Selector;
 
 use super::commands::{
     ApplyArgs, BackupArgs, CheckArgs, CompletionsArgs, DisableArgs, DoctorArgs, EnableArgs,
-    ImageArgs, ListArgs, ManArgs, PlanArgs, RestoreArgs, SettingsArgs, ShowArgs, SimArgs,
+    ImageArgs, ListArgs, ManArgs, PlanArgs, RestoreArgs, RomArgs, SettingsArgs, ShowArgs, SimArgs,
     SimExecArgs,
 };
 
@@ -101,6 +101,7 @@ pub(super) enum Command {
     Check(CheckArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
+    Rom(RomArgs),
     Image(ImageArgs),
     Doctor(DoctorArgs),
     Sim(SimArgs),

@@ -37,7 +37,8 @@ use super::{BuildError, Content};
 
 const BLOCK_BYTES: usize = 512;
 const PCIR_AT: usize = 0x1c;
-const PNP_AT: usize = 0x40;
+/// Header, PCIR, and the byte behind it that makes the sum of an EFI image.
+const HEADERS_END: usize = 0x40;
 const MELLANOX: u16 = 0x15b3;
 const ETHERNET: u32 = 0x02_0000;
 const MOST_BLOCKS: usize = 0xffff;
@@ -221,7 +222,7 @@ impl OptionRomDescription {
         last: bool,
     ) -> Result<Vec<u8>, BuildError> {
         let code_type = CodeType::from_id(image.code_type);
-        let mut body = Body::new(code_type);
+        let mut body = Body::new();
         let revision = image.pcir_revision.unwrap_or(3);
         if let Some(ids) = &image.device_list {
             if revision < 3 {
@@ -282,6 +283,12 @@ impl OptionRomDescription {
             };
             let sum = sum(bytes.get(..summed).unwrap_or(&bytes));
             put(&mut bytes, 6, &[image.wrong_sum.wrapping_sub(sum)]);
+        } else if matches!(header, RomHeader::Efi(_)) {
+            // As iPXE's efirom does, though nobody demands it.
+            let at = PCIR_AT + usize::from(pcir.length());
+            put(&mut bytes, at, &[0]);
+            let sum = sum(&bytes);
+            put(&mut bytes, at, &[image.wrong_sum.wrapping_sub(sum)]);
         }
         Ok(bytes)
     }
@@ -318,15 +325,9 @@ struct Body {
 }
 
 impl Body {
-    fn new(code_type: CodeType) -> Self {
-        // iPXE's EFI images begin at 0x38, right behind PCIR and the sum.
-        let start = if code_type == CodeType::PcAt {
-            PNP_AT
-        } else {
-            0x38
-        };
+    fn new() -> Self {
         Self {
-            bytes: vec![0; start],
+            bytes: vec![0; HEADERS_END],
             devices: None,
             pnp: None,
             undi: None,

@@ -168,7 +168,9 @@ impl VersionRecord {
 }
 
 impl RomProduct {
-    pub(in crate::image) fn from_id(id: u16) -> Self {
+    /// From its number.
+    #[must_use]
+    pub fn from_id(id: u16) -> Self {
         match id {
             0xf => Self::Text,
             0x10 => Self::Pxe,

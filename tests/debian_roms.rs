@@ -14,8 +14,8 @@ use flexctl::image::{FlexBootVersion, OptionRom, RomProduct, Severity, worst};
 use ring::Need;
 
 const RING: [Need; 2] = [
-    Need::File("/usr/lib/ipxe/qemu/pxe-virtio.rom"),
-    Need::File("/usr/share/seabios/vgabios-stdvga.bin"),
+    Need::File("/usr/lib/ipxe/qemu/pxe-virtio.rom", "ipxe-qemu"),
+    Need::File("/usr/share/seabios/vgabios-stdvga.bin", "seabios"),
 ];
 
 /// Every ROM of a folder whose name begins so, with its name.

@@ -1,7 +1,7 @@
 //! What is wrong with a ROM besides its structure: sums, and places that
 //! contradict each other.
 
-use super::super::{Finding, FindingKind};
+use super::super::{Finding, FindingKind, Severity};
 use super::codec::byte_sum;
 use super::image_sum::{sum, summed};
 use super::pcir::MAGIC;
@@ -247,7 +247,7 @@ impl OptionRom<'_> {
         let end = self.trailing.last().map_or(self.chain_bytes(), |placed| {
             placed.offset.saturating_add(placed.part.to_bytes().len())
         });
-        if end % 4 != 0 {
+        if !end.is_multiple_of(4) {
             findings.push(
                 Finding::warning(
                     FindingKind::BadValue,
@@ -348,21 +348,21 @@ impl ImageCheck<'_, '_> {
     /// Sums of PnP, UNDI and iPXE headers.
     fn structure_sums(&mut self) {
         for placed in &self.image.parts {
-            let (length, finding): (usize, fn(_, String, u64, String) -> Finding) =
-                match &placed.part {
-                    // A BIOS ignores a header with a wrong sum.
-                    Part::Pnp(header) => (header.length(), Finding::error),
-                    Part::Undi(undi) => (usize::from(undi.length), Finding::warning),
-                    Part::Ipxe(ipxe) => (usize::from(ipxe.length), Finding::warning),
-                    _ => continue,
-                };
+            let (length, severity) = match &placed.part {
+                // A BIOS ignores a header with a wrong sum.
+                Part::Pnp(header) => (header.length(), Severity::Error),
+                Part::Undi(undi) => (usize::from(undi.length), Severity::Warning),
+                Part::Ipxe(ipxe) => (usize::from(ipxe.length), Severity::Warning),
+                _ => continue,
+            };
             let name = placed.part.name();
             let at = placed.offset.saturating_sub(self.image.offset);
             let bytes = at
                 .checked_add(length)
                 .and_then(|end| self.image.bytes.get(at..end));
             let Some(bytes) = bytes.filter(|_| length >= 6) else {
-                self.findings.push(finding(
+                self.findings.push(Finding::new(
+                    severity,
                     FindingKind::BadValue,
                     format!("{}/{name}/length", self.path),
                     placed.offset as u64,
@@ -373,7 +373,8 @@ impl ImageCheck<'_, '_> {
             let sum = byte_sum(bytes);
             if sum != 0 {
                 self.findings.push(
-                    finding(
+                    Finding::new(
+                        severity,
                         FindingKind::BadChecksum,
                         format!("{}/{name}/checksum", self.path),
                         placed.offset as u64,

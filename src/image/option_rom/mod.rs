@@ -24,6 +24,7 @@
 //! mlxfwops/lib/fw_ops.cpp (`RomInfo`).
 
 mod check;
+mod claims;
 mod code_type;
 mod codec;
 mod draft;

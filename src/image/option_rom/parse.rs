@@ -1,27 +1,20 @@
 //! Bytes to the tree.
 
-use std::collections::BTreeMap;
-
 use super::super::{Finding, FindingKind, Parsed};
+use super::claims::{Claims, FoundRecord};
 use super::codec::word;
 use super::pnp::PNP_BYTES;
 use super::rom_header::{HEADER_BYTES, PCIR_POINTER, PNP_POINTER, SIGNATURE};
 use super::rom_image::BLOCK_BYTES;
 use super::{
-    CodeType, DeviceListPointer, IpxeStructure, OptionRom, Part, Pcir, Placed, PnpHeader,
-    RomHeader, RomImage, StoredRecord, UndiId, VersionRecordError, version_records,
+    CodeType, DeviceListPointer, IpxeStructure, OptionRom, Part, Pcir, PnpHeader, RomHeader,
+    RomImage, StoredRecord, UndiId, VersionRecordError, version_records,
 };
 
 /// No ROM has as many images; a file of nothing but headers ends here.
 const MOST_IMAGES: usize = 64;
 /// No image has as many device ids.
 const MOST_DEVICES: usize = 1024;
-/// Fewer equal bytes at the end of an image may as well be code.
-const LEAST_PADDING: usize = 16;
-
-/// A record and where it starts in the file.
-type FoundRecord<'a> = (usize, StoredRecord<'a>);
-
 impl<'a> OptionRom<'a> {
     /// Reads a ROM; there is no tree when it does not begin with 55 AA.
     #[must_use]
@@ -117,11 +110,11 @@ fn chain<'a>(
         let offset = images.last().map_or(0, RomImage::end);
         let path = format!("image{}", images.len());
         let rest = bytes.get(offset..).unwrap_or_default();
-        if !images.is_empty() {
-            if let Some(finding) = no_next(rest, images.len(), offset) {
-                findings.push(finding);
-                return images;
-            }
+        if !images.is_empty()
+            && let Some(finding) = no_next(rest, images.len(), offset)
+        {
+            findings.push(finding);
+            return images;
         }
         let mut reader = ImageReader {
             path,
@@ -439,112 +432,6 @@ impl ImageReader<'_> {
             "it lies in another part, or leaves the image",
         ));
     }
-}
-
-/// Parts that have their place in a stretch of the file, and do not overlap.
-struct Claims<'a> {
-    start: usize,
-    end: usize,
-    placed: BTreeMap<usize, (usize, Part<'a>)>,
-    /// Where unclaimed bytes are divided.
-    split: Option<usize>,
-}
-
-impl<'a> Claims<'a> {
-    fn new(start: usize, end: usize) -> Self {
-        Self {
-            start,
-            end,
-            placed: BTreeMap::new(),
-            split: None,
-        }
-    }
-
-    fn split_at(&mut self, offset: usize) {
-        self.split = Some(offset);
-    }
-
-    /// Gives a part its place; `false` when that is not free.
-    fn claim(&mut self, offset: usize, part: Part<'a>) -> bool {
-        let end = offset.saturating_add(part.to_bytes().len());
-        let free = offset >= self.start
-            && end <= self.end
-            && self
-                .placed
-                .range(..end)
-                .next_back()
-                .is_none_or(|(_, (end, _))| *end <= offset);
-        if free {
-            self.placed.insert(offset, (end, part));
-        }
-        free
-    }
-
-    /// Gives the records their place that begin in this stretch.
-    fn claim_records(&mut self, records: &[FoundRecord<'a>], findings: &mut Vec<Finding>) {
-        let (start, end) = (self.start, self.end);
-        let from = records.partition_point(|(offset, _)| *offset < start);
-        let begin_here = records.get(from..).unwrap_or_default();
-        for (offset, record) in begin_here.iter().take_while(|(offset, _)| *offset < end) {
-            if !self.claim(*offset, Part::Record(*record)) {
-                findings.push(Finding::warning(
-                    FindingKind::Overlap,
-                    "version-record",
-                    *offset as u64,
-                    "a version record lies across another part",
-                ));
-            }
-        }
-    }
-
-    /// All parts in order, with what nobody claimed in between; `bytes` is the
-    /// stretch.
-    fn fill(self, bytes: &'a [u8], name: impl Fn(usize) -> &'static str) -> Vec<Placed<'a>> {
-        let mut parts = Vec::with_capacity(self.placed.len() * 2 + 2);
-        let unclaimed = |parts: &mut Vec<Placed<'a>>, from: usize, to: usize, at_end: bool| {
-            let cut = |from: usize, to: usize| {
-                bytes
-                    .get(from - self.start..to - self.start)
-                    .unwrap_or_default()
-            };
-            let mut push = |offset: usize, part: Part<'a>| parts.push(Placed { offset, part });
-            let padding = if at_end { padding(cut(from, to)) } else { 0 };
-            let padding = if padding >= LEAST_PADDING { padding } else { 0 };
-            let contents_end = to - padding;
-            let middle = self
-                .split
-                .filter(|split| (from + 1..contents_end).contains(split))
-                .unwrap_or(contents_end);
-            for (from, to) in [(from, middle), (middle, contents_end)] {
-                if from < to {
-                    push(from, Part::Contents(name(from), cut(from, to)));
-                }
-            }
-            if padding > 0 {
-                push(contents_end, Part::Padding(cut(contents_end, to)));
-            }
-        };
-        let mut at = self.start;
-        for (offset, (end, part)) in self.placed {
-            if at < offset {
-                unclaimed(&mut parts, at, offset, false);
-            }
-            parts.push(Placed { offset, part });
-            at = end;
-        }
-        if at < self.end {
-            unclaimed(&mut parts, at, self.end, true);
-        }
-        parts
-    }
-}
-
-/// How many bytes at the end are 0, or 0xff.
-fn padding(bytes: &[u8]) -> usize {
-    let Some(last) = bytes.last().filter(|byte| matches!(byte, 0 | 0xff)) else {
-        return 0;
-    };
-    bytes.iter().rev().take_while(|byte| *byte == last).count()
 }
 
 // The smallest image has room for every header.

@@ -121,7 +121,7 @@ impl RomPatch<'_> {
         if let Some(port) = wanted.and_then(|patch| patch.port)
             && port > MOST_PORT
         {
-            return Err(bad("the port", port, "0 (all) to 15"));
+            return Err(bad("the port", &port, "0 (all) to 15"));
         }
         let chosen = match &wanted {
             Some(patch) => patch.choose(rom)?,
@@ -184,7 +184,7 @@ impl RecordPatch {
             .collect();
         let product = match (self.product, records.as_slice()) {
             (Some(RomProduct::Text), _) => {
-                return Err(bad("the product", "text", "one with a version in numbers"));
+                return Err(bad("the product", &"text", "one with a version in numbers"));
             }
             (Some(product), _) => product,
             (None, [(_, only)]) => *only,
@@ -374,7 +374,7 @@ fn product_words(product: RomProduct) -> String {
         .map_or_else(|| format!("product {:#x}", product.id()), str::to_owned)
 }
 
-fn bad(field: &str, value: impl ToString, allowed: &str) -> EditError {
+fn bad(field: &str, value: &dyn std::fmt::Display, allowed: &str) -> EditError {
     EditError::BadValue {
         field: field.to_owned(),
         value: value.to_string(),

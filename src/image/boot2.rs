@@ -6,7 +6,7 @@
 //! | 4 | 4 | n, the number of dwords of code |
 //! | 8 | 4 n | code |
 //! | 8 + 4 n | 4 | entry address |
-//! | 12 + 4 n | 4 | CRC over all before it, in the low half |
+//! | 12 + 4 n | 4 | CRC over all before it, in the low half; the upper one must be 0 |
 //!
 //! All big-endian. 4 <= n <= 0x100000.
 //!
@@ -124,8 +124,7 @@ impl<'a> Boot2<'a> {
     #[must_use]
     pub fn check(&self, path: &str, offset: u64) -> Option<Finding> {
         let computed = self.computed_crc();
-        // The upper half is not looked at by mstflint either.
-        (self.crc & 0xffff != u32::from(computed)).then(|| {
+        (self.crc != u32::from(computed)).then(|| {
             Finding::error(
                 FindingKind::BadChecksum,
                 format!("{path}/crc"),

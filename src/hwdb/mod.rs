@@ -5,6 +5,7 @@
 //! writing one stand in `hwdb/README.md`.
 
 mod boot_defaults;
+mod chip;
 mod database;
 mod device;
 mod field;
@@ -16,6 +17,7 @@ mod validate_boot_defaults;
 mod validate_settings;
 
 pub use boot_defaults::{BootDefaultsFile, DefaultField, DefaultName, DefaultRegister, Provenance};
+pub use chip::{Chip, ChipFormat, ChipKind};
 pub use database::{Hwdb, HwdbError};
 pub use device::{
     AccessWay, Device, FirmwareInterface, ImageFormat, Ports, Tested, TestedState, Verified,

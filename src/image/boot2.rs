@@ -6,7 +6,7 @@
 //! | 4 | 4 | n, the number of dwords of code |
 //! | 8 | 4 n | code |
 //! | 8 + 4 n | 4 | entry address |
-//! | 12 + 4 n | 4 | CRC over all before it, in the low half; the upper one must be 0 |
+//! | 12 + 4 n | 4 | CRC over all before it; the upper half is 0 |
 //!
 //! All big-endian. 4 <= n <= 0x100000.
 //!
@@ -34,7 +34,7 @@ pub struct Boot2<'a> {
     pub code: Cow<'a, [u8]>,
     /// Where it starts to run.
     pub entry_address: u32,
-    /// The stored CRC, upper half included.
+    /// The stored CRC; its upper half must be 0.
     pub crc: u32,
 }
 
@@ -124,6 +124,7 @@ impl<'a> Boot2<'a> {
     #[must_use]
     pub fn check(&self, path: &str, offset: u64) -> Option<Finding> {
         let computed = self.computed_crc();
+        // mstflint compares the whole dword.
         (self.crc != u32::from(computed)).then(|| {
             Finding::error(
                 FindingKind::BadChecksum,

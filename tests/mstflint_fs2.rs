@@ -231,17 +231,16 @@ fn roms_go_in_and_out_of_images_of_any_size() {
     if ring::skipped("mstflint", &NEEDS) {
         return;
     }
-    for size in [0x1_1000, 0x8_0000, 0x10_0000, 0x1f_0000] {
-        for head in [
-            "",
-            "chunk = 0x80000\n",
-            "single_boot2 = true\nchunk = 0x10000\n",
-        ] {
-            for guids in ["", GUIDS] {
-                let original = image(&format!("{head}{guids}{}", code(size)));
-                edits(&original, FileShape::Contiguous, 0);
-            }
-        }
+    for (size, head, guids) in [
+        (0x1_1000, "", ""),
+        (0x1_1000, "chunk = 0x10000\n", GUIDS),
+        (0x8_0000, "chunk = 0x80000\n", GUIDS),
+        (0x8_0000, "single_boot2 = true\nchunk = 0x10000\n", ""),
+        (0x10_0000, "chunk = 0x80000\n", GUIDS),
+        (0x1f_0000, "single_boot2 = true\n", GUIDS),
+    ] {
+        let original = image(&format!("{head}{guids}{}", code(size)));
+        edits(&original, FileShape::Contiguous, 0);
     }
 }
 
@@ -250,17 +249,14 @@ fn roms_go_in_and_out_of_either_slot_of_a_dump() {
     if ring::skipped("mstflint", &NEEDS) {
         return;
     }
-    for (flash, size) in [
-        (0x20_0000, 0x2_0000),
-        (0x20_0000, 0xc_0000),
-        (0x100_0000, 0x30_0000),
+    for (flash, size, chunk, slots) in [
+        (0x20_0000, 0x2_0000, 0x8_0000, "[0]"),
+        (0x20_0000, 0xc_0000, 0x8_0000, "[1]"),
+        (0x20_0000, 0xc_0000, 0x1_0000, "[0, 1]"),
+        (0x100_0000, 0x2_0000, 0x2_0000, "[1]"),
+        (0x100_0000, 0x30_0000, 0x8_0000, "[0, 1]"),
     ] {
-        for (chunk, slots) in [
-            (0x8_0000, "[0]"),
-            (0x8_0000, "[1]"),
-            (0x1_0000, "[0, 1]"),
-            (0x2_0000, "[1]"),
-        ] {
+        {
             let text = format!(
                 "chunk = {chunk}\n{}{GUIDS}flash = {{ size = {flash}, slots = {slots} }}\n",
                 code(size)
@@ -358,4 +354,46 @@ fn changed_boot_defaults_are_accepted() {
             assert!(set(&changed, "IPv4") == **original);
         }
     }
+}
+
+/// Whether mstflint finds anything wrong.
+fn refused_by_mstflint(path: &Path) -> bool {
+    [&["v"][..], &["q", "full"]].iter().any(|arguments| {
+        let (said, ended_well) = mstflint(path, arguments);
+        !ended_well || said.contains("wrong CRC") || said.contains("-E-")
+    })
+}
+
+#[test]
+fn what_mstflint_finds_damaged_flexctl_finds_damaged() {
+    if ring::skipped("mstflint", &NEEDS) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("image.bin");
+    let without_full_crc = GUIDS.replace("mic_version = \"2.0.0\"\n", "");
+    let sound = image(&format!(
+        "{without_full_crc}code = [{{ fill = 1, size = 8 }}]\n"
+    ));
+    let tree = fs2::parse(&sound).tree.unwrap();
+    let mut stricter = Vec::new();
+    for region in tree.layout().regions() {
+        // Headers whole, of contents the first bytes.
+        for at in region.offset..region.offset + region.length.min(0x38) {
+            let mut damaged = sound.clone();
+            damaged[usize::try_from(at).unwrap()] ^= 1 << (at * 5 % 8);
+            std::fs::write(&path, &damaged).unwrap();
+            let parsed = fs2::parse(&damaged);
+            let mut findings = parsed.findings;
+            findings.extend(parsed.tree.iter().flat_map(Fs2File::check));
+            let refused = worst(&findings) == Some(Severity::Error);
+            let by_mstflint = refused_by_mstflint(&path);
+            assert!(refused || !by_mstflint, "{at:#x}: {findings:#?}");
+            if refused && !by_mstflint {
+                stricter.push(at);
+            }
+        }
+    }
+    // mstflint takes a format that it does not know for FS2.
+    assert_eq!(stricter, [0x24]);
 }

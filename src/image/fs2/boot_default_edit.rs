@@ -9,7 +9,7 @@ use super::boot_defaults::{facts, overridden, spelled};
 use super::boot_pattern::{Found, find, writes};
 use super::header::CRC_OFFSET;
 use super::registers::VALUE_OFFSET;
-use super::rom_edit::{change, new_full_crc};
+use super::splice::{change, new_full_crc};
 use super::target::{Target, crc_dword, put, write};
 use super::{Fs2Image, Section};
 use crate::hwdb::{
@@ -232,4 +232,185 @@ fn section_crc(
         what: format!("{:#x} -> {:#x}", section.crc, u32::from_be_bytes(crc)),
     });
     (at, crc.to_vec())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file::tests::{GUIDS, build, findings};
+    use super::super::{boot_defaults, parse};
+    use super::*;
+
+    fn change(setting: &str, port: Option<u8>, value: &str) -> DefaultChange {
+        DefaultChange {
+            setting: setting.to_owned(),
+            port,
+            value: value.to_owned(),
+        }
+    }
+
+    fn edit(bytes: &[u8], changes: &[DefaultChange]) -> Result<Edited, EditError> {
+        let hwdb = Hwdb::builtin().unwrap();
+        edit_boot_defaults(bytes, changes, &EditPolicy::default(), &hwdb)
+    }
+
+    /// Values as `NAME[port]=value`.
+    fn values(bytes: &[u8]) -> Vec<String> {
+        let hwdb = Hwdb::builtin().unwrap();
+        let file = parse(bytes).tree.unwrap();
+        let defaults = boot_defaults(&file, None, &hwdb).unwrap();
+        defaults
+            .values
+            .iter()
+            .map(|default| match default.port {
+                None => format!("{}={}", default.name, default.spelled),
+                Some(port) => format!("{}[{port}]={}", default.name, default.spelled),
+            })
+            .collect()
+    }
+
+    fn has(bytes: &[u8], value: &str) -> bool {
+        values(bytes).iter().any(|known| known == value)
+    }
+
+    #[test]
+    fn released_defaults_are_read_by_their_names() {
+        let image = build(GUIDS);
+        for value in [
+            "BOOT_BANNER_TIMEOUT=4",
+            "boot_ip_ver=1",
+            "BOOT_OPTION_ROM_EN[1]=True",
+            "LEGACY_BOOT_PROTOCOL[2]=PXE",
+            "BOOT_VLAN[1]=1",
+            "BOOT_VLAN_EN[2]=False",
+            "BOOT_RETRY_CNT[1]=0",
+            "BOOT_LINKUP_TIMEOUT[1]=0",
+            "IP_VER[1]=IPv4",
+            "IP_VER[2]=IPv4",
+            "ISCSI_IPV4_DHCP_EN[1]=True",
+        ] {
+            assert!(has(&image, value), "{value}: {:?}", values(&image));
+        }
+        assert_eq!(values(&image).len(), 2 + 2 * 17);
+    }
+
+    #[test]
+    fn six_bytes_change_and_change_back() {
+        let image = build(GUIDS);
+        let v6 = edit(&image, &[change("ip_ver", None, "IPv6_IPv4")]).unwrap();
+        assert!(has(&v6.bytes, "IP_VER[1]=IPv6_IPv4") && has(&v6.bytes, "IP_VER[2]=IPv6_IPv4"));
+        assert_eq!(findings(&v6.bytes), []);
+        let changed: Vec<usize> = (0..image.len())
+            .filter(|&at| image[at] != v6.bytes[at])
+            .collect();
+        assert!(changed.len() <= 6, "{changed:x?}");
+        let named = |at: usize| {
+            v6.changes
+                .iter()
+                .any(|change| (change.offset..change.offset + change.length).contains(&(at as u64)))
+        };
+        assert!(changed.into_iter().all(named));
+        let back = edit(&v6.bytes, &[change("IP_VER", None, "0")]).unwrap();
+        assert!(back.bytes == image);
+        let nothing = edit(&image, &[change("IP_VER", None, "IPv4")]).unwrap();
+        assert!(nothing.bytes == image && nothing.changes.is_empty());
+    }
+
+    #[test]
+    fn several_defaults_change_together_one_port_alone() {
+        let image = build(GUIDS);
+        let done = edit(
+            &image,
+            &[
+                change("IP_VER", Some(2), "IPv6"),
+                change("BOOT_VLAN", Some(2), "17"),
+                change("BOOT_VLAN_EN", Some(2), "True"),
+                change("BOOT_BANNER_TIMEOUT", None, "9"),
+            ],
+        )
+        .unwrap();
+        for value in [
+            "IP_VER[1]=IPv4",
+            "IP_VER[2]=IPv6",
+            "BOOT_VLAN[2]=17",
+            "BOOT_VLAN_EN[2]=True",
+            "BOOT_VLAN[1]=1",
+            "BOOT_BANNER_TIMEOUT=9",
+            "boot_ip_ver=1",
+        ] {
+            assert!(
+                has(&done.bytes, value),
+                "{value}: {:?}",
+                values(&done.bytes)
+            );
+        }
+        assert_eq!(findings(&done.bytes), []);
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        let image = build(GUIDS);
+        for nonsense in [
+            change("IP_VER", None, "IPv5"),
+            change("IP_VER", Some(3), "IPv6"),
+            change("IP_VER", Some(0), "IPv6"),
+            change("BOOT_BANNER_TIMEOUT", Some(1), "3"),
+            change("BOOT_BANNER_TIMEOUT", None, "16"),
+            change("boot_ip_ver", None, "0"),
+            change("SRIOV_EN", None, "True"),
+            change("", None, ""),
+        ] {
+            let error = edit(&image, &[nonsense]).unwrap_err();
+            assert!(matches!(error, EditError::BadValue { .. }), "{error}");
+        }
+        let twice = [
+            change("IP_VER", None, "IPv6"),
+            change("IP_VER", Some(1), "IPv4"),
+        ];
+        assert!(edit(&image, &twice).is_err());
+    }
+
+    #[test]
+    fn any_other_number_of_patterns_is_refused() {
+        let pattern = |image: &[u8]| match edit(image, &[change("IP_VER", None, "IPv6")]) {
+            Err(EditError::PatternCount { found, .. }) => Some(found),
+            _ => None,
+        };
+        let none = build(&format!("{GUIDS}boot_defaults = false\n"));
+        assert_eq!(pattern(&none), Some(0));
+        let port = "[0x3000, 0, 0xf0ff0fff], [0x3004, 0, 0xe3ffffff], [0x3008, 0, 0xfcffc000]";
+        let three = build(&format!("{GUIDS}configuration = [{port}]\n"));
+        assert_eq!(pattern(&three), Some(3));
+        let one = build(&format!(
+            "{GUIDS}boot_defaults = false\nconfiguration = [{port}]\n"
+        ));
+        assert_eq!(pattern(&one), Some(1));
+        let twice_global = build(&format!(
+            "{GUIDS}configuration = [[0x1f57c, 0, 0x003fff00]]\n"
+        ));
+        assert_eq!(pattern(&twice_global), Some(2));
+        let twice_one_register = build(&format!(
+            "{GUIDS}configuration = [[0x1f588, 0, 0xfcffc000]]\n"
+        ));
+        assert_eq!(pattern(&twice_one_register), Some(2));
+    }
+
+    #[test]
+    fn a_later_write_to_the_register_is_reported() {
+        let image = build(&format!(
+            "{GUIDS}late_configuration = [[0x1f584, 0, 0x03000000], [0x1f594, 0, 1]]\n"
+        ));
+        let hwdb = Hwdb::builtin().unwrap();
+        let file = parse(&image).tree.unwrap();
+        let defaults = boot_defaults(&file, None, &hwdb).unwrap();
+        let overridden: Vec<_> = defaults
+            .values
+            .iter()
+            .filter(|default| !default.overridden.is_empty())
+            .map(|default| (&default.name[..], default.port))
+            .collect();
+        assert_eq!(overridden, [("IP_VER", Some(1)), ("BOOT_PKEY", Some(2))]);
+        let done = edit(&image, &[change("IP_VER", None, "IPv6")]).unwrap();
+        let told = |note: &&String| note.contains("CNF[1]");
+        assert_eq!(done.notes.iter().filter(told).count(), 1);
+    }
 }

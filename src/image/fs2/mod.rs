@@ -17,17 +17,20 @@ mod image;
 mod inflate;
 mod info;
 mod lay_out;
+mod read_image;
 mod registers;
 mod rom_edit;
 mod rom_fits;
 mod section;
+mod shape;
+mod splice;
 mod stretch;
 mod stripes;
 mod target;
 
 pub use boot_default_edit::{DefaultChange, edit_boot_defaults};
 pub use boot_defaults::{BootDefault, BootDefaults, Override, boot_defaults};
-pub use file::{FileShape, Fs2File, parse, parse_as};
+pub use file::{Fs2File, parse, parse_as};
 pub use header::{Fs2Header, HEADER_BYTES};
 pub use image::Fs2Image;
 pub use inflate::{InflateError, MOST_INFLATED_BYTES, inflate};
@@ -38,6 +41,7 @@ pub use section::{
     Contents, LAST, MOST_SECTION_BYTES, SECTION_CRC_BYTES, SECTION_HEADER_BYTES, Section,
     SectionType,
 };
+pub use shape::FileShape;
 pub use stretch::Stretch;
 pub use stripes::Stripes;
 

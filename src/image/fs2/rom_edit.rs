@@ -10,18 +10,12 @@
 //! mstflint 4.21, mlxfwops/lib/fs2_ops.cpp (`Fs2Operations::UpdateRomInImage`,
 //! `UpdateFullImageCRC`), which does this on a card and refuses files.
 
-use super::header::{
-    CRC_FLAG_OFFSET, CRC_OFFSET, GUID_POINTER_OFFSET, INFO_POINTER_OFFSET, SIZE_OFFSET,
-    checked_word,
-};
-use super::image::parse_image;
+use super::read_image::parse_image;
 use super::rom_fits::{check_image, check_rom};
-use super::section::{NEXT_OFFSET, encode_header, ends_chain};
+use super::splice::Splice;
 use super::stripes::View;
-use super::target::{Target, crc_dword, put, write};
-use super::{
-    FileShape, Fs2Image, LAST, SECTION_CRC_BYTES, SECTION_HEADER_BYTES, Section, SectionType,
-};
+use super::target::{Target, write};
+use super::{FileShape, Fs2Image};
 use crate::image::{ByteChange, EditError, EditPolicy, Edited, RomEdit, Severity, worst};
 
 /// Addresses in the header have 24 bits.
@@ -101,281 +95,6 @@ fn room(target: &Target<'_>, image: &Fs2Image<'_>, new_end: usize) -> Result<(),
     }
 }
 
-/// Bytes of an image that go out, and a ROM section that comes in there.
-struct Splice<'r> {
-    at: usize,
-    removed: usize,
-    rom: Option<&'r [u8]>,
-    /// `next` of the new section, by old addresses.
-    next: u32,
-    /// The section whose `next` is not only moved, and its new `next`, by old
-    /// addresses.
-    relinked: Option<(usize, Link)>,
-}
-
-#[derive(Clone, Copy)]
-enum Link {
-    /// To the new ROM.
-    ToRom,
-    /// To what the removed ROM pointed to.
-    To(u32),
-}
-
-impl<'r> Splice<'r> {
-    fn new(image: &Fs2Image<'_>, edit: RomEdit<'r>) -> Result<Self, EditError> {
-        let slot = image.slot;
-        let unsupported = |reason: &str| EditError::Unsupported {
-            format: "FS2".to_owned(),
-            reason: reason.to_owned(),
-        };
-        let roms: Vec<usize> = (0..)
-            .zip(&image.sections)
-            .filter(|(_, section)| section.kind == SectionType::Rom)
-            .map(|(index, _)| index)
-            .collect();
-        let old = match roms[..] {
-            [] => None,
-            [one] => image.sections.get(one).map(|section| (one, section)),
-            _ => return Err(unsupported("the image has several expansion ROMs")),
-        };
-        match (edit, old) {
-            (RomEdit::Insert(_), Some((_, old))) => Err(EditError::HasRom {
-                slot,
-                offset: image.physical(old.data_address()),
-            }),
-            (RomEdit::Replace(_) | RomEdit::Remove, None) => Err(EditError::NoRom { slot }),
-            (RomEdit::Insert(rom), None) => {
-                let first = image.sections.first().ok_or_else(|| EditError::Lacks {
-                    part: "section".to_owned(),
-                    needed_for: "the ROM would follow".to_owned(),
-                })?;
-                Ok(Self {
-                    at: first.end(),
-                    removed: 0,
-                    rom: Some(rom),
-                    next: first.next,
-                    relinked: Some((0, Link::ToRom)),
-                })
-            }
-            (RomEdit::Replace(rom), Some((_, old))) => Ok(Self {
-                at: old.address,
-                removed: old.end() - old.address,
-                rom: Some(rom),
-                next: old.next,
-                relinked: None,
-            }),
-            (RomEdit::Remove, Some((index, old))) => {
-                let relinked = index
-                    .checked_sub(1)
-                    .map(|before| (before, Link::To(old.next)));
-                if relinked.is_none() && old.next as usize != old.end() {
-                    return Err(unsupported(
-                        "the ROM is the first section, and the next one does not follow it",
-                    ));
-                }
-                Ok(Self {
-                    at: old.address,
-                    removed: old.end() - old.address,
-                    rom: None,
-                    next: 0,
-                    relinked,
-                })
-            }
-        }
-    }
-
-    fn inserted(&self) -> usize {
-        self.rom.map_or(0, |rom| {
-            SECTION_HEADER_BYTES + rom.len() + SECTION_CRC_BYTES
-        })
-    }
-
-    /// Where an address of the old image is in the new one.
-    fn moved(&self, address: usize) -> usize {
-        let behind = self.at + self.removed;
-        if address >= behind {
-            address - behind + self.at + self.inserted()
-        } else {
-            address
-        }
-    }
-
-    fn moved_next(&self, next: u32) -> u32 {
-        if ends_chain(next) {
-            return next;
-        }
-        let moved = usize::try_from(next).map(|next| self.moved(next));
-        moved
-            .ok()
-            .and_then(|next| u32::try_from(next).ok())
-            .unwrap_or(LAST)
-    }
-
-    fn is_removed(&self, section: &Section<'_>) -> bool {
-        self.removed > 0 && section.address == self.at
-    }
-
-    /// The change itself, for people.
-    fn change(&self, image: &Fs2Image<'_>) -> Vec<ByteChange> {
-        let old = image.section(SectionType::Rom).map(Section::data);
-        let what = match (&old, self.rom) {
-            (Some(old), Some(new)) if **old == *new => return Vec::new(),
-            (Some(old), Some(new)) => {
-                format!("{:#x} bytes -> {:#x} bytes", old.len(), new.len())
-            }
-            (None, Some(new)) => format!("{:#x} bytes inserted", new.len()),
-            (Some(old), None) => format!("{:#x} bytes removed", old.len()),
-            (None, None) => return Vec::new(),
-        };
-        vec![ByteChange {
-            path: format!("{}/ROM", image.path()),
-            offset: image.physical(self.at),
-            length: self.inserted() as u64,
-            what,
-        }]
-    }
-
-    /// The new image, in one row.
-    fn apply(&self, image: &Fs2Image<'_>, changes: &mut Vec<ByteChange>) -> Vec<u8> {
-        let old = image.layout().to_bytes();
-        let mut new = Vec::with_capacity(self.moved(old.len()));
-        new.extend_from_slice(old.get(..self.at).unwrap_or_default());
-        if let Some(rom) = self.rom {
-            let dwords = u32::try_from(rom.len() / 4).unwrap_or(u32::MAX);
-            let next = self.moved_next(self.next);
-            let header = encode_header(SectionType::Rom, dwords, 0, next);
-            let start = new.len();
-            new.extend(header);
-            new.extend_from_slice(rom);
-            let crc = crc_dword(new.get(start..).unwrap_or_default());
-            new.extend(crc);
-        }
-        new.extend_from_slice(old.get(self.at + self.removed..).unwrap_or_default());
-        self.link(image, &mut new, changes);
-        self.header(image, &mut new, changes);
-        new
-    }
-
-    /// Brings the addresses in the sections up to date.
-    fn link(&self, image: &Fs2Image<'_>, new: &mut [u8], changes: &mut Vec<ByteChange>) {
-        let mut relinked = 0_usize;
-        let mut first = None;
-        for (index, section) in image.sections.iter().enumerate() {
-            if self.is_removed(section) {
-                continue;
-            }
-            let next = match self.relinked {
-                Some((before, Link::ToRom)) if before == index => {
-                    u32::try_from(self.at).unwrap_or(LAST)
-                }
-                Some((before, Link::To(next))) if before == index => self.moved_next(next),
-                _ => self.moved_next(section.next),
-            };
-            if next == section.next {
-                continue;
-            }
-            let start = self.moved(section.address);
-            put(new, start + NEXT_OFFSET, &next.to_be_bytes());
-            if !section.is_blank() {
-                let crc_at =
-                    self.moved(section.address) + SECTION_HEADER_BYTES + section.data_length();
-                let crc = crc_dword(new.get(start..crc_at).unwrap_or_default());
-                put(new, crc_at, &crc);
-            }
-            relinked += 1;
-            first.get_or_insert((section.path(), start));
-        }
-        if let Some((path, start)) = first {
-            changes.push(ByteChange {
-                path: format!("{}/{path}/next", image.path()),
-                offset: image.physical(start + NEXT_OFFSET),
-                length: 4,
-                what: format!(
-                    "the address of the next section, and the CRC, in {relinked} sections"
-                ),
-            });
-        }
-    }
-
-    /// Brings the header up to date.
-    fn header(&self, image: &Fs2Image<'_>, new: &mut [u8], changes: &mut Vec<ByteChange>) {
-        let old = &image.header;
-        let mut field = |new: &mut [u8], name: &str, at: usize, from: u32, to: u32| {
-            if from != to {
-                put(new, at, &to.to_be_bytes());
-                changes.push(change(image, name, at, 4, from, to));
-            }
-        };
-        let moved = |address: u32| self.moved_next(address);
-        if let Some(info) = old.info_address() {
-            let pointer = checked_word(moved(info));
-            field(
-                new,
-                "info_pointer",
-                INFO_POINTER_OFFSET,
-                old.info_pointer,
-                pointer,
-            );
-        }
-        let guids = moved(old.guid_pointer);
-        field(
-            new,
-            "guid_pointer",
-            GUID_POINTER_OFFSET,
-            old.guid_pointer,
-            guids,
-        );
-        let size = u32::try_from(self.moved(image.end())).unwrap_or(old.size);
-        field(new, "size", SIZE_OFFSET, old.size, size);
-        if old.crc_absent != 0 {
-            put(new, CRC_FLAG_OFFSET, &[0]);
-            let from = u32::from(old.crc_absent);
-            changes.push(change(image, "crc_absent", CRC_FLAG_OFFSET, 1, from, 0));
-        }
-        if let Some(crc) = new_full_crc(image, new) {
-            put(new, CRC_OFFSET, &crc.to_be_bytes());
-            changes.push(change(
-                image,
-                "crc",
-                CRC_OFFSET,
-                2,
-                u32::from(old.crc),
-                u32::from(crc),
-            ));
-        }
-    }
-}
-
-/// A change of a value in the header.
-pub(super) fn change(
-    image: &Fs2Image<'_>,
-    name: &str,
-    at: usize,
-    length: u64,
-    from: u32,
-    to: u32,
-) -> ByteChange {
-    ByteChange {
-        path: format!("{}/header/{name}", image.path()),
-        offset: image.physical(at),
-        length,
-        what: format!("{from:#x} -> {to:#x}"),
-    }
-}
-
-/// The full-image CRC that a changed image must get, if another than it has.
-///
-/// One that does not count, and was not right before, stays as it is.
-pub(super) fn new_full_crc(old: &Fs2Image<'_>, new: &[u8]) -> Option<u16> {
-    let was_right = old.header.crc == old.computed_full_crc();
-    if !was_right && !old.has_full_crc() {
-        return None;
-    }
-    let parsed = parse_image(View::contiguous(new), old.slot);
-    let crc = parsed.tree?.computed_full_crc();
-    (crc != old.header.crc).then_some(crc)
-}
-
 /// The file with the new image in place of the old one.
 fn rewrite(
     bytes: &[u8],
@@ -429,4 +148,244 @@ fn rewrite(
 
 fn overwritten(bytes: usize) -> String {
     format!("{bytes:#x} bytes behind the image, which were not erased, are overwritten")
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::file::tests::{GUIDS, ROM, build, findings};
+    use super::super::header::CRC_FLAG_OFFSET;
+    use super::super::{SectionType, parse};
+    use super::*;
+    use crate::image::Permission;
+
+    const RECORD: &[u8] = b"mlxsign:\x03\x00\x10\x00\xf0\x02\x04\x00\xff\x00\x03\x10";
+
+    fn rom(length: usize) -> Vec<u8> {
+        let mut rom = vec![0x55, 0xaa, 2, 0];
+        rom.extend(RECORD);
+        rom.resize(length, 0x77);
+        rom
+    }
+
+    fn edit(bytes: &[u8], edit: RomEdit<'_>) -> Result<Edited, EditError> {
+        edit_rom(bytes, edit, &EditPolicy::default())
+    }
+
+    #[test]
+    fn out_and_in_again_is_the_same_file() {
+        for head in ["", GUIDS, "chunk = 0x80000\nsingle_boot2 = true\n"] {
+            let original = build(&format!("{head}{ROM}"));
+            let file = parse(&original).tree.unwrap();
+            let own = file.rom(0).unwrap();
+            let without = edit(&original, RomEdit::Remove).unwrap();
+            assert_eq!(findings(&without.bytes), findings(&build(head)));
+            assert!(without.bytes == build(head));
+            let again = edit(&without.bytes, RomEdit::Insert(&own)).unwrap();
+            assert!(again.bytes == original);
+            let same = edit(&original, RomEdit::Replace(&own)).unwrap();
+            assert!(same.bytes == original && same.changes.is_empty());
+        }
+    }
+
+    #[test]
+    fn what_is_refused_changes_nothing_and_says_why() {
+        let with = build(&format!("{GUIDS}{ROM}"));
+        let without = build(GUIDS);
+        let new = rom(64);
+        let refused = |bytes: &[u8], change: RomEdit<'_>| edit(bytes, change).unwrap_err();
+        assert!(matches!(
+            refused(&with, RomEdit::Insert(&new)),
+            EditError::HasRom { slot: 0, .. }
+        ));
+        assert!(matches!(
+            refused(&without, RomEdit::Remove),
+            EditError::NoRom { slot: 0 }
+        ));
+        assert!(matches!(
+            refused(&without, RomEdit::Insert(&new[..63])),
+            EditError::RomLength { length: 63 }
+        ));
+        assert!(matches!(
+            refused(&without, RomEdit::Insert(&[])),
+            EditError::RomDamaged { .. }
+        ));
+        assert!(matches!(
+            refused(&without, RomEdit::Insert(&new[4..])),
+            EditError::RomDamaged { .. }
+        ));
+        assert!(matches!(
+            refused(&without, RomEdit::Insert(&[0x55, 0xaa, 1, 0])),
+            EditError::Unversioned
+        ));
+        let mut damaged = with.clone();
+        damaged[0x400] ^= 1;
+        assert!(matches!(
+            refused(&damaged, RomEdit::Remove),
+            EditError::Damaged { .. }
+        ));
+        let pro = build("device_id = 0x1007\n");
+        assert_eq!(
+            refused(&pro, RomEdit::Insert(&new)),
+            EditError::OtherDevice {
+                rom: vec![0x1003],
+                image: vec![0x1007]
+            }
+        );
+        let by_hardware = build("device_id = 0\nhardware_ids = [0x1f7]\n");
+        assert!(matches!(
+            refused(&by_hardware, RomEdit::Insert(&new)),
+            EditError::OtherDevice { .. }
+        ));
+        assert!(matches!(
+            refused(&build("firmware = \"2.6.1400\"\n"), RomEdit::Insert(&new)),
+            EditError::Unsupported { .. }
+        ));
+    }
+
+    #[test]
+    fn what_was_asked_for_is_done_with_a_note() {
+        let policy = EditPolicy {
+            other_device: Permission::Granted,
+            unversioned: Permission::Granted,
+            ..EditPolicy::default()
+        };
+        let image = build("device_id = 0x1007\nproduct_version = \"rel-1\"\n");
+        let done = edit_rom(&image, RomEdit::Insert(&rom(64)), &policy).unwrap();
+        assert_eq!(done.notes.len(), 2, "{:?}", done.notes);
+        let done = edit_rom(&image, RomEdit::Insert(&[0x55, 0xaa, 1, 0]), &policy).unwrap();
+        assert_eq!(done.notes.len(), 2, "{:?}", done.notes);
+    }
+
+    #[test]
+    fn a_dump_of_two_images_needs_a_slot() {
+        let text = |slots: &str| {
+            build(&format!(
+                "chunk = 0x10000\n{GUIDS}flash = {{ size = 0x80000, slots = {slots} }}\n"
+            ))
+        };
+        let new = rom(64);
+        let both = text("[0, 1]");
+        assert_eq!(
+            edit(&both, RomEdit::Insert(&new)),
+            Err(EditError::WhichSlot {
+                present: vec![0, 1]
+            })
+        );
+        let second = text("[1]");
+        assert_eq!(edit(&second, RomEdit::Insert(&new)).unwrap().slot, 1);
+        let policy = EditPolicy {
+            slot: Some(0),
+            ..EditPolicy::default()
+        };
+        assert_eq!(
+            edit_rom(&second, RomEdit::Insert(&new), &policy),
+            Err(EditError::NoSuchSlot {
+                slot: 0,
+                present: vec![1]
+            })
+        );
+        // Half of it, less two sectors of 4 KiB.
+        let size = parse(&second).tree.unwrap().slot(1).unwrap().end();
+        let most = 0x4_0000 - 0x2000 - size - 20;
+        assert!(edit(&second, RomEdit::Insert(&rom(most))).is_ok());
+        let error = edit(&second, RomEdit::Insert(&rom(most + 4))).unwrap_err();
+        assert!(
+            matches!(
+                error,
+                EditError::TooLarge {
+                    available: 0x3_e000,
+                    needed: 0x3_e004,
+                    ..
+                }
+            ),
+            "{error}"
+        );
+        // The other image may be damaged, and stays as it is.
+        let mut damaged = both;
+        damaged[0x1_0100] ^= 1;
+        assert!(edit_rom(&damaged, RomEdit::Insert(&new), &policy).is_ok());
+    }
+
+    #[test]
+    fn the_flag_of_an_absent_crc_is_cleared() {
+        let mut image = build("");
+        image[CRC_FLAG_OFFSET] = 0xff;
+        let done = edit(&image, RomEdit::Insert(&rom(64))).unwrap();
+        assert_eq!(done.bytes[CRC_FLAG_OFFSET], 0);
+    }
+
+    #[test]
+    fn what_the_changes_do_not_name_moves_or_stays() {
+        let original = build(GUIDS);
+        let done = edit(&original, RomEdit::Insert(&rom(0x100))).unwrap();
+        assert!(done.changes.is_sorted_by_key(|change| change.offset));
+        let names: Vec<&str> = done
+            .changes
+            .iter()
+            .filter_map(|change| change.path.strip_prefix("slot0/"))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "header/crc",
+                "header/info_pointer",
+                "header/size",
+                "header/guid_pointer",
+                "ROM",
+                "GUID/next"
+            ]
+        );
+        let (old, new) = (
+            parse(&original).tree.unwrap(),
+            parse(&done.bytes).tree.unwrap(),
+        );
+        let (old, new) = (old.slot(0).unwrap(), new.slot(0).unwrap());
+        let kept = new
+            .sections
+            .iter()
+            .filter(|section| section.kind != SectionType::Rom);
+        for (old, new) in old.sections.iter().zip(kept) {
+            assert_eq!(
+                (old.contents.clone(), old.param),
+                (new.contents.clone(), new.param)
+            );
+        }
+        assert_eq!(old.boot2, new.boot2);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(48))]
+
+        #[test]
+        fn any_row_of_edits_leads_back(
+            lengths in prop::collection::vec(1..0x3000_usize, 1..5),
+            log2 in 16..20_u8,
+            slots in prop::sample::select(vec!["", "[0]", "[1]", "[0, 1]"]),
+            code in 0..0x2_8000_u32,
+        ) {
+            let flash = match slots {
+                "" => String::new(),
+                slots => format!("flash = {{ size = 0x200000, slots = {slots} }}\n"),
+            };
+            let original = build(&format!(
+                "chunk = {}\n{GUIDS}code = [{{ random = 1, size = {} }}]\n{flash}",
+                1_u32 << log2, code / 4 * 4,
+            ));
+            let slot = usize::from(slots == "[1]");
+            let policy = EditPolicy { slot: Some(slot), ..EditPolicy::default() };
+            let mut bytes = original.clone();
+            for (index, length) in lengths.into_iter().enumerate() {
+                let rom = rom(RECORD.len() + length * 4);
+                let change = if index == 0 { RomEdit::Insert(&rom) } else { RomEdit::Replace(&rom) };
+                bytes = edit_rom(&bytes, change, &policy).unwrap().bytes;
+                prop_assert!(worst(&findings(&bytes)) < Some(Severity::Warning));
+                let file = parse(&bytes).tree.unwrap();
+                prop_assert!(file.rom(slot).as_deref() == Some(&rom[..]));
+            }
+            bytes = edit_rom(&bytes, RomEdit::Remove, &policy).unwrap().bytes;
+            prop_assert!(bytes == original);
+        }
+    }
 }

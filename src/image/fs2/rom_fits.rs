@@ -25,7 +25,7 @@ pub(super) fn check_rom(
     rom: &[u8],
     policy: &EditPolicy,
 ) -> Result<Vec<String>, EditError> {
-    if rom.len() % 4 != 0 {
+    if !rom.len().is_multiple_of(4) {
         return Err(EditError::RomLength { length: rom.len() });
     }
     if !rom.starts_with(&ROM_SIGNATURE) {

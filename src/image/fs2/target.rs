@@ -71,7 +71,9 @@ fn is_within(path: &str, parent: &str) -> bool {
 
 /// Writes bytes at an address of an image into its file.
 pub(super) fn write(file: &mut [u8], image: &Fs2Image<'_>, address: usize, bytes: &[u8]) -> bool {
-    let chunk = image.stripes.map_or(usize::MAX, |stripes| stripes.chunk());
+    let chunk = image
+        .stripes
+        .map_or(usize::MAX, super::stripes::Stripes::chunk);
     let mut address = address;
     let mut left = bytes;
     while !left.is_empty() {

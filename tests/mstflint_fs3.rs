@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use flexctl::image::build::Fs3Description;
-use flexctl::image::fs3::{edit_rom, parse};
+use flexctl::image::fs3::{Fs3File, edit_rom, parse};
 use flexctl::image::{
     AddressKind, EditError, EditPolicy, FirmwareFacts, Permission, RomEdit, Severity, worst,
 };
@@ -111,9 +111,8 @@ no_crc = true
 
 /// A ROM with a version record for a device.
 fn rom(length: usize, device: u16, seed: u8) -> Vec<u8> {
-    let mut rom: Vec<u8> = (0..length)
-        .map(|n| (n as u32).wrapping_mul(0x9e37_79b9).to_be_bytes()[0] ^ seed)
-        .collect();
+    let numbers = (0_u32..).map(|n| n.wrapping_mul(0x9e37_79b9).to_be_bytes());
+    let mut rom: Vec<u8> = numbers.map(|[byte, ..]| byte ^ seed).take(length).collect();
     rom[..2].copy_from_slice(&[0x55, 0xaa]);
     let mut record = b"mlxsign:".to_vec();
     // A UEFI driver, whose bytes need not add up to 0.
@@ -460,7 +459,7 @@ fn damage_is_seen_by_both() {
             let theirs = !success || text.contains("wrong CRC") || !text.contains(IGNORED);
             let parsed = parse(&bad);
             let mut findings = parsed.findings;
-            findings.extend(parsed.tree.iter().flat_map(|tree| tree.check()));
+            findings.extend(parsed.tree.iter().flat_map(Fs3File::check));
             let ours = worst(&findings) == Some(Severity::Error);
             let what = format!("{} + {at:#x}: {text} {findings:#?}", region.path);
             // What mstflint takes and flexctl does not: only reserved bytes and

@@ -4,6 +4,7 @@
 //! or add files. What a record means is said at the types here, the rules for
 //! writing one stand in `hwdb/README.md`.
 
+mod chip;
 mod database;
 mod device;
 mod field;
@@ -13,6 +14,7 @@ mod setting;
 mod validate;
 mod validate_settings;
 
+pub use chip::{Chip, ChipFormat, ChipKind};
 pub use database::{Hwdb, HwdbError};
 pub use device::{
     AccessWay, Device, FirmwareInterface, ImageFormat, Ports, Tested, TestedState, Verified,

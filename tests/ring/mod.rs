@@ -21,6 +21,8 @@ pub enum Need {
     /// User namespaces for everybody.
     UserNamespaces,
     Program(&'static str),
+    /// A file, and the package that brings it.
+    File(&'static str, &'static str),
     /// strace, and the right to use it.
     Strace,
 }
@@ -55,6 +57,8 @@ impl Need {
                 .is_ok_and(|run| !run.status.success())
                 .then(|| "strace may not trace here".to_owned()),
             Self::Strace => Some("strace is not installed".to_owned()),
+            Self::File(path, package) => (!Path::new(path).is_file())
+                .then(|| format!("{path} (package {package}) is missing")),
             Self::Program(name) => (!on_path(name)).then(|| format!("{name} is not installed")),
         }
     }

@@ -1,0 +1,37 @@
+//! FS2: firmware images of ConnectX-3 and ConnectX-3 Pro.
+//!
+//! [`parse`] reads a whole file: [one image](Fs2Image) in a row, or a copy of a
+//! flash with one or two images in [stripes](Stripes). An image is a
+//! [header](Fs2Header), one or two blocks of [boot code](crate::image::boot2), and
+//! a chain of [sections](Section).
+
+mod check;
+mod facts;
+mod file;
+mod flash_limit;
+mod header;
+mod image;
+mod inflate;
+mod info;
+mod lay_out;
+mod registers;
+mod section;
+mod stretch;
+mod stripes;
+
+pub use file::{FileShape, Fs2File, parse, parse_as};
+pub use header::{Fs2Header, HEADER_BYTES};
+pub use image::Fs2Image;
+pub use inflate::{InflateError, MOST_INFLATED_BYTES, inflate};
+pub use info::{InfoSection, InfoTag, InfoValue, InfoVersion};
+pub use registers::RegisterWrite;
+pub use section::{
+    Contents, LAST, MOST_SECTION_BYTES, SECTION_CRC_BYTES, SECTION_HEADER_BYTES, Section,
+    SectionType,
+};
+pub use stretch::Stretch;
+pub use stripes::Stripes;
+
+pub(in crate::image) use header::{checked_word, failsafe_word};
+pub(in crate::image) use info::END_TAG;
+pub(in crate::image) use section::encode_header;

@@ -12,9 +12,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use flexctl::image::build::Fs3Description;
-use flexctl::image::fs3::{edit_rom, parse};
+use flexctl::image::checksum::crc16;
+use flexctl::image::fs3::{Fs3File, edit_rom, parse};
 use flexctl::image::{
-    AddressKind, EditError, EditPolicy, FirmwareFacts, Permission, RomEdit, Severity, worst,
+    AddressKind, EditError, EditPolicy, FirmwareFacts, Permission, PieceKind, RomEdit, Severity,
+    worst,
 };
 use tempfile::TempDir;
 
@@ -111,9 +113,8 @@ no_crc = true
 
 /// A ROM with a version record for a device.
 fn rom(length: usize, device: u16, seed: u8) -> Vec<u8> {
-    let mut rom: Vec<u8> = (0..length)
-        .map(|n| (n as u32).wrapping_mul(0x9e37_79b9).to_be_bytes()[0] ^ seed)
-        .collect();
+    let numbers = (0_u32..).map(|n| n.wrapping_mul(0x9e37_79b9).to_be_bytes());
+    let mut rom: Vec<u8> = numbers.map(|[byte, ..]| byte ^ seed).take(length).collect();
     rom[..2].copy_from_slice(&[0x55, 0xaa]);
     let mut record = b"mlxsign:".to_vec();
     // A UEFI driver, whose bytes need not add up to 0.
@@ -428,6 +429,11 @@ fn either_image_of_a_dump_is_changed_alone() {
         let ours = edit_rom(&dump, RomEdit::Replace(&rom), &policy).unwrap();
         identical(&ours.bytes);
         sound(&ours.bytes);
+        if slot == 0 {
+            // mstflint takes the first image that it finds.
+            let theirs = by_mstflint(&bench, &dump, RomEdit::Replace(&rom)).unwrap();
+            assert!(ours.bytes == theirs, "slot 0 of a dump differs");
+        }
         let other = (1 - slot) * 0x40_0000;
         let other = other..other + 0x40_0000;
         assert!(ours.bytes[other.clone()] == dump[other]);
@@ -460,7 +466,7 @@ fn damage_is_seen_by_both() {
             let theirs = !success || text.contains("wrong CRC") || !text.contains(IGNORED);
             let parsed = parse(&bad);
             let mut findings = parsed.findings;
-            findings.extend(parsed.tree.iter().flat_map(|tree| tree.check()));
+            findings.extend(parsed.tree.iter().flat_map(Fs3File::check));
             let ours = worst(&findings) == Some(Severity::Error);
             let what = format!("{} + {at:#x}: {text} {findings:#?}", region.path);
             // What mstflint takes and flexctl does not: only reserved bytes and
@@ -471,5 +477,75 @@ fn damage_is_seen_by_both() {
                 assert!(known, "{what}");
             }
         }
+    }
+}
+
+#[test]
+fn stale_bytes_and_reserved_bits_come_out_as_mstflint_leaves_them() {
+    if skipped() {
+        return;
+    }
+    let bench = Bench::new();
+    let rom = rom(0x9abc, 0x1013, 5);
+    for more in ["", "signature = 'digest'", "spare_itoc = 'second'"] {
+        let mut bytes = build(&with_rom(0x40_0000, 0x8000, more));
+        let tree = parse(&bytes).tree.unwrap();
+        let regions = tree.layout().regions();
+        let itoc = tree.image(0).unwrap().itoc.clone().unwrap();
+        for region in regions {
+            if region.kind == PieceKind::Gap {
+                let from = usize::try_from(region.offset).unwrap();
+                let to = from + usize::try_from(region.length).unwrap();
+                for at in from..to {
+                    let [byte, ..] = (region.offset ^ at as u64)
+                        .wrapping_mul(0x9e37)
+                        .to_le_bytes();
+                    bytes[at] = byte | 1;
+                }
+            }
+        }
+        for (number, entry) in itoc.entries.iter().enumerate() {
+            if !entry.device_data() {
+                let at = itoc.entry_address(number);
+                bytes[at + 3] |= 3;
+                bytes[at + 0xc..at + 0x14].fill(0xa5);
+                bytes[at + 0x18] = 0xf0;
+                let crc = crc16(&bytes[at..at + 0x1c]);
+                bytes[at + 0x1e..at + 0x20].copy_from_slice(&crc.to_be_bytes());
+            }
+        }
+        identical(&bytes);
+        accepted(&bench.put("stale.bin", &bytes), &["v"]);
+        for edit in [RomEdit::Replace(&rom), RomEdit::Remove] {
+            let what = format!("stale bytes with {more}");
+            same_edit(&bench, &bytes, edit, &what).expect(&what);
+        }
+    }
+}
+
+#[test]
+fn other_devices_of_the_time_are_known() {
+    if skipped() {
+        return;
+    }
+    let bench = Bench::new();
+    for (id, adapter) in [(0x20b, true), (0x1ff, true), (0x249, false), (0x247, false)] {
+        let text = with_rom(0x40_0000, 0x1000, "").replace("[0x209]", &format!("[{id:#x}]"));
+        let bytes = build(&text);
+        identical(&bytes);
+        sound(&bytes);
+        let image = bench.put("image.bin", &bytes);
+        accepted(&image, &["v"]);
+        agree(
+            &parse(&bytes).tree.unwrap().facts(0),
+            &accepted(&image, &["q", "full"]),
+        );
+        let theirs = by_mstflint(&bench, &bytes, RomEdit::Remove);
+        let ours = edit_rom(&bytes, RomEdit::Remove, &POLICY);
+        assert_eq!(
+            (theirs.is_ok(), ours.is_ok()),
+            (adapter, adapter),
+            "{id:#x}"
+        );
     }
 }

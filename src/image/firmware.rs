@@ -119,10 +119,7 @@ impl<'a> Firmware<'a> {
 /// is half done.
 pub fn edit_rom(bytes: &[u8], edit: RomEdit<'_>, policy: &EditPolicy) -> Result<Edited, EditError> {
     match ImageKind::of(bytes) {
-        Some(ImageKind::Fs2) => Err(EditError::Unsupported {
-            format: String::new(),
-            reason: String::new(),
-        }),
+        Some(ImageKind::Fs2) => fs2::edit_rom(bytes, edit, policy),
         Some(ImageKind::Fs3) => fs3::edit_rom(bytes, edit, policy),
         other => Err(EditError::Damaged {
             findings: vec![refusal(bytes, other)],

@@ -234,7 +234,7 @@ impl Fs2Description {
         let jumps: Vec<u8> = jumps.iter().flat_map(|dword| dword.to_be_bytes()).collect();
         image.section(SectionType::JumpAddresses, &jumps);
         image.section(SectionType::FirmwareConfiguration, &zlib(&self.ini)?);
-        image.finish(header, info_pointer, guid_pointer, self.guids.is_none())
+        image.finish(&header, info_pointer, guid_pointer, self.guids.is_none())
     }
 
     fn log2_chunk(&self) -> Result<Option<u8>, BuildError> {
@@ -422,7 +422,7 @@ impl Image {
 
     fn finish(
         mut self,
-        header: Fs2Header,
+        header: &Fs2Header,
         info_pointer: usize,
         guid_pointer: usize,
         blank: bool,
@@ -438,7 +438,7 @@ impl Image {
             info_pointer: checked_word(dword(info_pointer)?),
             guid_pointer: dword(guid_pointer)?,
             size: dword(self.bytes.len())?,
-            ..header
+            ..header.clone()
         };
         put(&mut self.bytes, 0, &header.encode());
         if !blank {
@@ -502,7 +502,7 @@ fn triples(writes: &[[u32; 3]]) -> Vec<u8> {
 }
 
 fn dwords_of(path: &str, bytes: Vec<u8>) -> Result<Vec<u8>, BuildError> {
-    if bytes.len() % 4 != 0 {
+    if !bytes.len().is_multiple_of(4) {
         return Err(wrong(path, "must be a multiple of 4 bytes"));
     }
     Ok(bytes)
@@ -533,7 +533,7 @@ pub fn flash_dump(
     let (Some(even), Some(odd)) = (stripes(false), stripes(true)) else {
         return Err(wrong("flash", "needs a failsafe image: give chunk"));
     };
-    if size > MOST_FLASH_BYTES || size as usize % (even.chunk() * 2) != 0 {
+    if size > MOST_FLASH_BYTES || !(size as usize).is_multiple_of(even.chunk() * 2) {
         return Err(wrong(
             "flash.size",
             "must be a multiple of two chunks, 64 MiB at most",

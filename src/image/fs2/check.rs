@@ -11,7 +11,7 @@
 //! `checkGen`). mstflint reports a wrong full-image CRC and ends well all the
 //! same; it looks at the first image of a file only.
 
-use super::header::{CRC_FLAG_OFFSET, CRC_OFFSET};
+use super::header::CRC_OFFSET;
 use super::{Contents, Fs2File, Fs2Header, Fs2Image, SectionType};
 use crate::image::boot2::BOOT2_OFFSET;
 use crate::image::checksum::Crc16;
@@ -45,7 +45,7 @@ impl Fs2File<'_> {
 }
 
 impl Fs2Image<'_> {
-    fn check(&self) -> Vec<Finding> {
+    pub(super) fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         let path = self.path();
         let mut at = BOOT2_OFFSET;
@@ -174,9 +174,55 @@ impl Fs2Image<'_> {
             format_args!("{:#06x}", self.header.crc),
         ))
     }
+}
 
-    /// Where the byte is that says whether there is a full-image CRC.
-    pub(super) fn crc_flag_offset(&self) -> u64 {
-        self.physical(CRC_FLAG_OFFSET)
+#[cfg(test)]
+mod tests {
+    use super::super::file::tests::{GUIDS, ROM, build, findings};
+    use crate::image::{FindingKind, Severity, worst};
+
+    #[test]
+    fn every_flipped_bit_of_an_image_with_a_full_crc_is_found() {
+        let sound = build(&format!("{GUIDS}{ROM}"));
+        assert_eq!(worst(&findings(&sound)), None);
+        for at in 0..sound.len() {
+            let mut bytes = sound.clone();
+            bytes[at] ^= 1 << (at % 8);
+            assert_eq!(worst(&findings(&bytes)), Some(Severity::Error), "{at:#x}");
+        }
+    }
+
+    #[test]
+    fn a_full_crc_that_does_not_count_is_only_noted() {
+        let guids_only = GUIDS.replace("mic_version = \"2.0.0\"", "");
+        for text in ["", "mic_version = \"2.0.0\"\n", &guids_only] {
+            let mut bytes = build(text);
+            bytes[0x23] ^= 1;
+            let found = findings(&bytes);
+            assert_eq!(worst(&found), Some(Severity::Note), "{text}");
+            let crc = found
+                .iter()
+                .find(|finding| finding.path == "slot0/header/crc")
+                .unwrap();
+            assert_eq!((crc.kind, crc.offset), (FindingKind::NotChecked, 0x22));
+        }
+    }
+
+    #[test]
+    fn images_that_reach_into_the_settings_store_are_found() {
+        let text = |size: u32| {
+            format!(
+                "chunk = 0x10000\nsettings_area = [1, 0, 6]\ncode = [{{ fill = 1, size = {size} }}]\n\
+                 flash = {{ size = 0x40000, slots = [0] }}\n"
+            )
+        };
+        let too_large = |size| {
+            let found = findings(&build(&text(size)));
+            found
+                .iter()
+                .any(|finding| finding.kind == FindingKind::OutOfImage)
+        };
+        assert!(!too_large(0xe000));
+        assert!(too_large(0x1_8000));
     }
 }

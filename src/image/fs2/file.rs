@@ -8,21 +8,12 @@
 //! mstflint 4.21, mlxfwops/lib/fs2_ops.cpp (`Fs2Operations::Fs2Verify`: the two
 //! cases; mstflint itself has the user say which it is, with `-striped_image`).
 
-use std::ops::ControlFlow;
-
-use super::image::{parse_image, slot_path};
+use super::image::slot_path;
+use super::read_image::parse_image;
+use super::shape::detect;
 use super::stripes::View;
-use super::{Fs2Header, Fs2Image, Stretch, Stripes};
-use crate::image::{FIRMWARE_MAGIC, Finding, FindingKind, Parsed, Severity, firmware_starts};
-
-/// How images lie in a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum FileShape {
-    /// One image, in one row.
-    Contiguous,
-    /// As in a failsafe flash: one or two images, in chunks by turns.
-    Striped,
-}
+use super::{FileShape, Fs2Header, Fs2Image, Stretch, Stripes};
+use crate::image::{Finding, FindingKind, Parsed, firmware_starts};
 
 /// A file with FS2 firmware.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +46,19 @@ impl<'a> Fs2File<'a> {
     #[must_use]
     pub fn slot(&self, slot: usize) -> Option<&Fs2Image<'a>> {
         self.halves.get(slot)?.image.as_ref()
+    }
+
+    /// Bytes that the image in a slot may use, and all behind it.
+    pub(super) fn half_length(&self, slot: usize) -> usize {
+        self.halves.get(slot).map_or(0, |half| {
+            half.image.as_ref().map_or(0, Fs2Image::end) + half.rest.len()
+        })
+    }
+
+    /// What is behind the image in a slot.
+    pub(super) fn rest_of(&self, slot: usize) -> Stretch<'a> {
+        let half = self.halves.get(slot);
+        half.map(|half| half.rest.clone()).unwrap_or_default()
     }
 
     /// The images that there are.
@@ -178,132 +182,125 @@ fn other_chunk(image: &Fs2Image<'_>, log2_chunk: Option<u8>) -> Option<Finding> 
     })
 }
 
-/// How images lie in a file, as far as it can be told.
-///
-/// An image that does not start at 0 has the odd chunks. Where one starts at 0,
-/// it is read both ways. If only one of them makes sense, that is it; if both do,
-/// they differ behind the first chunk only, and the CRCs of the sections there
-/// decide. What is left is told by the length: a flash is a whole number of pairs
-/// of chunks.
-fn detect(bytes: &[u8], starts: &[usize], findings: &mut Vec<Finding>) -> FileShape {
-    if starts.first() != Some(&0) {
-        return FileShape::Striped;
+#[cfg(test)]
+pub(super) mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::image::build::Fs2Description;
+    use crate::image::{Severity, worst};
+
+    /// An image of the description with these lines.
+    pub(in crate::image::fs2) fn build(text: &str) -> Vec<u8> {
+        let text = format!("format = \"fs2\"\n{text}");
+        Fs2Description::from_toml(&text).unwrap().build().unwrap()
     }
-    let contiguous = View::contiguous(bytes);
-    let header = Fs2Header::read(contiguous);
-    let Some(even) = header
-        .as_ref()
-        .and_then(Fs2Header::log2_chunk)
-        .and_then(|log2| Stripes::new(log2, false))
-    else {
-        return FileShape::Contiguous;
-    };
-    let chunk = even.chunk();
-    let by_length = if starts.contains(&chunk) || is_flash(bytes.len(), chunk) {
-        FileShape::Striped
-    } else {
-        FileShape::Contiguous
-    };
-    let row = Reading::new(contiguous, chunk);
-    // Another image at the chunk size, which this one does not reach.
-    let stripes = Reading::new(View::striped(bytes, even), chunk);
-    let decision = row.against(&stripes, chunk);
-    match decision {
-        ControlFlow::Break(shape) => shape,
-        ControlFlow::Continue(()) => {
-            if by_length == FileShape::Striped && !starts.contains(&chunk) {
-                findings.push(Finding::note(
-                    FindingKind::NotChecked,
-                    "file",
-                    0,
-                    "the image ends in its first chunk, so that only the length of the file tells \
-                     that it was read from a flash",
-                ));
+
+    pub(in crate::image::fs2) const GUIDS: &str = r#"guids = ["0002c90300a1b2c0", "0002c90300a1b2c1",
+        "0002c90300a1b2c2", "0002c90300a1b2c3", "0002c9a1b2c1", "0002c9a1b2c2"]
+    mic_version = "2.0.0"
+    "#;
+
+    pub(in crate::image::fs2) const ROM: &str =
+        "rom = { hex = \"55aa0200 6d6c787369676e3a 03001000 f0020400 ff000310\" }\n";
+
+    /// All that is found in a file.
+    pub(in crate::image::fs2) fn findings(bytes: &[u8]) -> Vec<Finding> {
+        let parsed = parse(bytes);
+        let mut findings = parsed.findings;
+        findings.extend(parsed.tree.iter().flat_map(Fs2File::check));
+        findings
+    }
+
+    #[test]
+    fn what_the_user_says_goes() {
+        let image = build("chunk = 0x10000\n");
+        let parsed = parse_as(&image, Some(FileShape::Striped));
+        assert_eq!(parsed.tree.unwrap().shape, FileShape::Striped);
+        let not_failsafe = build("");
+        let parsed = parse_as(&not_failsafe, Some(FileShape::Striped));
+        assert_eq!(worst(&parsed.findings), Some(Severity::Error));
+    }
+
+    #[test]
+    fn images_where_none_may_be_are_errors() {
+        let mut bytes = build("chunk = 0x10000\n");
+        let magic = bytes[..0x40].to_vec();
+        bytes.resize(0x20_0000, 0xff);
+        bytes[0x8_0000..0x8_0040].copy_from_slice(&magic);
+        let parsed = parse(&bytes);
+        assert!(
+            parsed.findings.iter().any(|finding| {
+                finding.severity == Severity::Error && finding.offset == 0x8_0000
+            })
+        );
+        assert_eq!(parse(&[]).tree, None);
+        assert_eq!(parse(&[0xff; 100]).tree, None);
+    }
+
+    /// Nothing that is found, or laid out, may lie outside of the file.
+    fn holds_together(bytes: &[u8]) {
+        for shape in [None, Some(FileShape::Striped), Some(FileShape::Contiguous)] {
+            let parsed = parse_as(bytes, shape);
+            let mut findings = parsed.findings;
+            if let Some(file) = parsed.tree {
+                assert!(file.layout().to_bytes() == bytes);
+                findings.extend(file.check());
+                for image in file.images() {
+                    let _ = image.facts();
+                    let _ = image.ini();
+                }
             }
-            by_length
-        }
-    }
-}
-
-/// Whether a file is as long as a flash: pairs of chunks, and more than one image.
-fn is_flash(length: usize, chunk: usize) -> bool {
-    length > 0 && length % (2 * chunk) == 0
-}
-
-/// What one way to read the file gives.
-struct Reading<'a> {
-    image: Option<Fs2Image<'a>>,
-    errors: usize,
-}
-
-impl<'a> Reading<'a> {
-    fn new(view: View<'a>, _chunk: usize) -> Self {
-        let parsed = parse_image(view, 0);
-        let errors = parsed.findings.iter();
-        Self {
-            errors: errors
-                .filter(|finding| finding.severity == Severity::Error)
-                .count(),
-            image: parsed.tree,
-        }
-    }
-
-    fn is_sound(&self) -> bool {
-        self.errors == 0 && self.image.is_some()
-    }
-
-    fn sections(&self) -> usize {
-        self.image.as_ref().map_or(0, |image| image.sections.len())
-    }
-
-    /// How many of the parts that reach behind the first chunk have the right CRC.
-    fn right_behind(&self, chunk: usize) -> usize {
-        let Some(image) = &self.image else { return 0 };
-        let mut end = super::HEADER_BYTES;
-        let boot2 = image.boot2.iter().filter(|block| {
-            end += block.length();
-            end > chunk && block.check("", 0).is_none()
-        });
-        let boot2 = boot2.count();
-        let sections = image.sections.iter().filter(|section| {
-            section.end() > chunk && section.crc == u32::from(section.computed_crc())
-        });
-        boot2 + sections.count()
-    }
-
-    fn ends_in_first(&self, chunk: usize) -> bool {
-        self.image
-            .as_ref()
-            .is_some_and(|image| image.end() <= chunk)
-    }
-
-    /// `self` is the file in one row, `stripes` its even chunks.
-    fn against(&self, stripes: &Self, chunk: usize) -> ControlFlow<FileShape> {
-        match (self.is_sound(), stripes.is_sound()) {
-            (true, false) => return ControlFlow::Break(FileShape::Contiguous),
-            (false, true) => return ControlFlow::Break(FileShape::Striped),
-            (true, true) if self.ends_in_first(chunk) => return ControlFlow::Continue(()),
-            (false, false) if self.ends_in_first(chunk) && stripes.ends_in_first(chunk) => {
-                // Both see the same, as far as they see anything.
-                return match self.sections().cmp(&stripes.sections()) {
-                    std::cmp::Ordering::Greater => ControlFlow::Break(FileShape::Contiguous),
-                    std::cmp::Ordering::Less => ControlFlow::Break(FileShape::Striped),
-                    std::cmp::Ordering::Equal => ControlFlow::Continue(()),
-                };
+            for finding in findings {
+                assert!(finding.offset <= bytes.len() as u64, "{finding}");
+                assert!(!finding.path.is_empty() && !finding.message.ends_with('.'));
             }
-            _ => {}
-        }
-        let score = |reading: &Self| (reading.right_behind(chunk), reading.sections());
-        match score(self).cmp(&score(stripes)) {
-            std::cmp::Ordering::Greater => ControlFlow::Break(FileShape::Contiguous),
-            std::cmp::Ordering::Less => ControlFlow::Break(FileShape::Striped),
-            std::cmp::Ordering::Equal => ControlFlow::Continue(()),
         }
     }
-}
 
-/// Whether a file starts with an FS2 image.
-#[must_use]
-pub fn is_fs2(bytes: &[u8]) -> bool {
-    bytes.starts_with(&FIRMWARE_MAGIC) && generation(bytes, 0) == Some(0)
+    fn samples() -> Vec<Vec<u8>> {
+        let small = "code = [{ random = 1, size = 0x40 }]\n";
+        let large = "chunk = 0x10000\ncode = [{ random = 1, size = 0x11000 }]\n";
+        let flash = "flash = { size = 0x40000, slots = [0, 1] }\n";
+        vec![
+            build(small),
+            build(&format!("{small}{GUIDS}{ROM}chunk = 0x80000\n")),
+            build(&format!("{large}{GUIDS}{ROM}")),
+            build(&format!("{large}{GUIDS}{flash}")),
+        ]
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn no_change_or_cut_makes_it_fall_apart(
+            sample in 0..4_usize,
+            changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>(), any::<bool>()), 0..6),
+            cut in prop::option::of(any::<prop::sample::Index>()),
+        ) {
+            let mut bytes = samples().remove(sample);
+            let early = bytes.len().min(0x1000);
+            for (at, byte, is_early) in changes {
+                let at = at.index(if is_early { early } else { bytes.len() });
+                bytes[at] = byte;
+            }
+            if let Some(cut) = cut {
+                bytes.truncate(cut.index(bytes.len()));
+            }
+            holds_together(&bytes);
+        }
+
+        #[test]
+        fn dwords_of_any_value_do_no_harm(
+            sample in 0..4_usize,
+            at in 0..0x200_usize,
+            dword in prop::sample::select(vec![0, 1, 4, 5, 0x38, 0x248, 0x10_0000, 0x3f_ffff, 0xff_ffff,
+                0xff00_0000, 0xffff_fffc, u32::MAX]),
+        ) {
+            let mut bytes = samples().remove(sample);
+            bytes[at * 4..at * 4 + 4].copy_from_slice(&dword.to_be_bytes());
+            holds_together(&bytes);
+        }
+    }
 }

@@ -263,7 +263,7 @@ impl<'a> InfoSection<'a> {
                 break;
             };
             let tag = InfoTag::new(id, bytes.to_cow());
-            if size % 4 != 0 {
+            if !size.is_multiple_of(4) {
                 findings.push(Finding::error(
                     FindingKind::BadValue,
                     tag.name(),
@@ -384,7 +384,7 @@ mod tests {
     use super::*;
 
     fn tag(id: u8, data: &[u8]) -> Vec<u8> {
-        let mut bytes = (u32::from(id) << 24 | data.len() as u32)
+        let mut bytes = (u32::from(id) << 24 | u32::try_from(data.len()).unwrap())
             .to_be_bytes()
             .to_vec();
         bytes.extend_from_slice(data);

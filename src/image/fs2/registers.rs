@@ -58,7 +58,7 @@ impl Section<'_> {
             Contents::Bytes(bytes) if self.kind == kind => Some(bytes),
             _ => None,
         };
-        let mut dwords = bytes.into_iter().flat_map(|bytes| bytes.dwords());
+        let mut dwords = bytes.into_iter().flat_map(super::stretch::Stretch::dwords);
         let mut at = self.data_address();
         std::iter::from_fn(move || {
             let mut entry = [0; N];

@@ -7,7 +7,7 @@
 //! | 8 | 4 | parameter: of code the address that it is loaded to |
 //! | 12 | 4 | where the next section starts; 0 or FF000000 after the last one |
 //! | 16 | n | data, filled up to dwords |
-//! | 16 + n | 4 | CRC over all before it, in the low half |
+//! | 16 + n | 4 | CRC over all before it, in the low half; the upper one must be 0 |
 //!
 //! All big-endian; addresses count from the start of the image. The CRC of a
 //! GUID section may be FFFF while the first GUID is all ones (blank).

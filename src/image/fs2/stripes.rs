@@ -143,7 +143,9 @@ mod tests {
     fn even_and_odd_chunks_tile_any_file() {
         let chunk = 1 << 16;
         for length in [0, 1, chunk - 1, chunk, chunk + 1, 2 * chunk, 7 * chunk + 5] {
-            let file: Vec<u8> = (0..length).map(|n| (n / 251) as u8).collect();
+            let file: Vec<u8> = (0..length)
+                .map(|n| u8::try_from(n / 251 % 256).unwrap())
+                .collect();
             let halves =
                 [false, true].map(|odd| View::striped(&file, Stripes::new(16, odd).unwrap()));
             assert_eq!(halves[0].length() + halves[1].length(), length);

@@ -485,10 +485,11 @@ mod tests {
         assert!(error.to_string().contains("FS4"), "{error}");
 
         let bytes = image(&format!("{}\nsignature = 'digest'", rom_line(0x400)));
-        let at = parse(&bytes).tree.unwrap().images[0]
+        let offset = parse(&bytes).tree.unwrap().images[0]
             .section(SectionType::IMAGE_INFO)
             .unwrap()
-            .offset as usize;
+            .offset;
+        let at = usize::try_from(offset).unwrap();
         for (id, name) in [(0x249_u32, "Spectrum"), (0x20d, "0x20d")] {
             let mut switch = bytes.clone();
             switch[at + 0x118..at + 0x11c].copy_from_slice(&id.to_be_bytes());

@@ -74,7 +74,9 @@ impl<T> Mosaic<T> {
 mod tests {
     use super::*;
 
-    fn seen(mosaic: &Mosaic<char>, range: Range<u64>) -> Vec<(Range<u64>, Option<(u64, char)>)> {
+    type Seen = (Range<u64>, Option<(u64, char)>);
+
+    fn seen(mosaic: &Mosaic<char>, range: Range<u64>) -> Vec<Seen> {
         mosaic
             .visible(range)
             .into_iter()

@@ -45,33 +45,34 @@ const BOOT_SETTINGS: [u8; 8] = [0x21, 0x20, 0, 0, 4, 0, 0, 0];
 /// Kind 0x2001, four bytes.
 const EXTENSION: [u8; 8] = [0x01, 0x20, 0, 0, 4, 0, 0, 0];
 const ENTRY_BYTES: usize = 12;
+/// FlexBoot has one.
+const MOST_TABLES: usize = 4;
 /// More than the structure of defaults has.
 const MOST_DEFAULTS: usize = 128;
 
 impl IpVersionDefault {
     /// Looks for the table in a decompressed block.
     pub(super) fn find(code: &[u8]) -> Self {
+        let tables = code
+            .windows(2 * ENTRY_BYTES)
+            .filter(|table| table.starts_with(&BOOT_SETTINGS))
+            .filter_map(|table| table.get(ENTRY_BYTES..))
+            .filter_map(|entry| entry.strip_prefix(&EXTENSION));
         let mut found = Self::NotThere;
-        for at in 0..code.len().saturating_sub(2 * ENTRY_BYTES) {
-            let Some(table) = code.get(at..at + 2 * ENTRY_BYTES) else {
-                break;
-            };
-            let Some((first, second)) = table.split_at_checked(ENTRY_BYTES) else {
-                break;
-            };
-            if !first.starts_with(&BOOT_SETTINGS) || !second.starts_with(&EXTENSION) {
-                continue;
-            }
-            // Two tables that disagree say nothing.
-            let constant = second
-                .get(EXTENSION.len()..)
-                .and_then(|address| address.first_chunk().copied())
-                .and_then(|address| usize::try_from(u32::from_le_bytes(address)).ok())
+        for (number, address) in tables.enumerate() {
+            let constant = address
+                .first_chunk()
+                .and_then(|address| usize::try_from(u32::from_le_bytes(*address)).ok())
                 .and_then(|function| code.get(function..))
                 .and_then(constant_of);
+            // Two tables that disagree say nothing.
             found = match (found, constant) {
                 (Self::NotThere, Some(constant)) => Self::Constant(constant),
-                (Self::Constant(before), Some(constant)) if before == constant => found,
+                (Self::Constant(before), Some(constant))
+                    if before == constant && number < MOST_TABLES =>
+                {
+                    found
+                }
                 _ => return Self::Unreadable,
             };
         }

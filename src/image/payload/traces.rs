@@ -93,9 +93,9 @@ impl Traces {
         self.dhcpv6_disabled |= ends_with(b"dhcpv6_disabled");
         self.flexboot |= ends_with(b"FlexBoot");
         self.ipxe |= ends_with(b"iPXE") || ends_with(b"iPXE %s") || ends_with(b"iPXE/%s");
-        self.connectx3 |= ends_with(b"ConnectX-3") || ends_with(b"ConnectX-3Pro");
-        self.connectx4 |=
-            ends_with(b"ConnectX-4") || ends_with(b"ConnectX-4Lx") || ends_with(b"ConnectIB");
+        let card = connectx(text);
+        self.connectx3 |= card == Some(3);
+        self.connectx4 |= card.is_some_and(|card| card > 3) || ends_with(b"ConnectIB");
         if let Some(version) = flexboot_version(text) {
             self.flexboot = true;
             self.flexboot_version.get_or_insert(version);

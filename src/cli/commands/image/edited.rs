@@ -34,6 +34,45 @@ pub(super) struct TargetArgs {
     dry_run: bool,
 }
 
+/// The same for a command that may also only show.
+#[derive(Debug, Args)]
+pub(super) struct OptionalTargetArgs {
+    /// File to write, - for stdout
+    #[arg(short, long, value_name = "FILE", requires = "change")]
+    output: Option<PathBuf>,
+
+    /// Replace the file if it exists
+    #[arg(long, requires = "output")]
+    overwrite: bool,
+
+    /// Put the result in the image's place, as a whole
+    #[arg(long, conflicts_with = "output", requires = "change")]
+    in_place: bool,
+
+    /// Only show what would be changed
+    #[arg(long, requires = "change")]
+    dry_run: bool,
+}
+
+impl OptionalTargetArgs {
+    /// Where the result of a change goes.
+    pub(super) fn required(&self) -> Result<TargetArgs, Failure> {
+        if self.output.is_none() && !self.in_place && !self.dry_run {
+            return Err(Failure::message(
+                ExitCode::Usage,
+                "where to write the changed image is not said",
+            )
+            .hint("name a new file with --output, or add --in-place"));
+        }
+        Ok(TargetArgs {
+            output: self.output.clone(),
+            overwrite: self.overwrite,
+            in_place: self.in_place,
+            dry_run: self.dry_run,
+        })
+    }
+}
+
 #[derive(Debug, Serialize)]
 struct EditReport<'a> {
     schema: &'static str,

@@ -2,6 +2,7 @@
 
 mod build;
 mod check;
+mod defaults;
 mod edited;
 mod info;
 mod rom;
@@ -30,6 +31,7 @@ enum ImageCommand {
     Info(info::InfoArgs),
     Check(check::CheckArgs),
     Rom(rom::RomArgs),
+    Defaults(defaults::DefaultsArgs),
     Build(build::BuildArgs),
 }
 
@@ -45,6 +47,7 @@ pub(in crate::cli) fn image(args: &ImageArgs, global: &GlobalArgs) -> Result<Exi
         ImageCommand::Info(args) => info::info(args, global),
         ImageCommand::Check(args) => check::check(args, global),
         ImageCommand::Rom(args) => rom::rom(args, global),
+        ImageCommand::Defaults(args) => defaults::defaults(args, global),
         ImageCommand::Build(args) => build::build(args, global),
     }
 }

@@ -281,3 +281,72 @@ fn put_digest(file: &mut [u8], start: usize, description: &Fs3Description) {
         put(file, at, &bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::image::fs3::parse;
+
+    fn built(more: &str) -> Result<Vec<u8>, String> {
+        let text = format!("format = 'fs3'\nfile_size = 0x200000\nhw_ids = [0x209]\n{more}");
+        let description = Fs3Description::parse(&text).map_err(|error| error.to_string())?;
+        description.build().map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_least_is_an_image() {
+        let bytes = built("").unwrap();
+        let parsed = parse(&bytes);
+        assert_eq!(parsed.findings, []);
+        let facts = parsed.tree.unwrap().facts(0);
+        assert_eq!((facts.hardware_ids, facts.psid), (vec![0x209], None));
+    }
+
+    #[test]
+    fn everything_that_is_said_is_in_it() {
+        let bytes = built(
+            "psid = 'A'\nversion = '12.1.2'\ndate = '2020-12-31'\nname = 'N'\nvsd = 'V'\n\
+             product_version = 'P'\nbase_mac = 0x112233445566\nmic_version = '1.2.3'\n\
+             original_psid = 'B'\nsignature = 'vendor512'\npublic_keys = true\nini = 'x'\n\
+             security = ['signed-fw', 'mcc']\nspare_itoc = 'first'\nslots = [0]\nfill = 0\n\
+             [rom]\nhex = '55AA0000'\n[[section]]\ntype = 3\ncontent = { text = 'code' }\n\
+             align = 4\nparam0 = 1\nparam1 = 2\nzipped = true\nno_crc = true\n",
+        )
+        .unwrap();
+        let file = parse(&bytes).tree.unwrap();
+        let facts = file.facts(0);
+        assert_eq!(facts.version.unwrap().to_string(), "12.1.0002");
+        assert_eq!(facts.release_date.unwrap().to_string(), "2020-12-31");
+        assert_eq!(facts.original_psid.as_deref(), Some("B"));
+        assert_eq!(facts.security, ["signed-fw"]);
+        assert_eq!(file.rom(0), Some(&[0x55, 0xaa, 0, 0][..]));
+        let image = file.image(0).unwrap();
+        assert_eq!(image.spares.len(), 1);
+        let code = image.section(SectionType::MAIN_CODE).unwrap();
+        assert_eq!(code.bytes, Some(&b"code"[..]));
+        assert_eq!((code.entry.param0(), code.entry.param1), (1, 2));
+        assert!(code.entry.zipped() && code.entry.no_crc());
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for more in [
+            "file = 3",
+            "slots = []",
+            "slots = [2]",
+            "version = '1.2'",
+            "date = '31.12.2020'",
+            "psid = 'more than sixteen letters'",
+            "base_mac = 0x1000000000000",
+            "security = ['strong']",
+            "log2_chunk = 24\nslots = [1]",
+            "[rom]\nhex = '55'",
+            "[[section]]\ntype = 'NONSENSE'\ncontent = { hex = '' }",
+            "[[section]]\ntype = 0xff\ncontent = { hex = '' }",
+            "[[section]]\ntype = 3\ncontent = { fill = 1, size = 0x200000 }",
+            "[[section]]\ntype = 3\nalign = 3\ncontent = { hex = '' }",
+        ] {
+            assert!(built(more).is_err(), "{more}");
+        }
+    }
+}

@@ -350,6 +350,11 @@ fn a_chain_that_breaks_off_is_told() {
     assert_eq!(path_of(&findings, FindingKind::Truncated), ["image2"]);
     assert!(OptionRom::parse(b"MZ").tree.is_none());
     assert!(OptionRom::parse(&[]).tree.is_none());
+    let mut records = build(&["[[image]]"]);
+    records.extend(b"mlxsign:abcd".repeat(10_000));
+    let findings = OptionRom::parse(&records).findings;
+    assert!(findings.len() < 70, "{}", findings.len());
+    assert_eq!(tree(&records).layout().to_bytes(), records);
     let endless = unfinished.repeat(300);
     let findings = OptionRom::parse(&endless).findings;
     assert_eq!(path_of(&findings, FindingKind::Unsupported), ["image64"]);

@@ -8,11 +8,14 @@ use super::rom_header::{HEADER_BYTES, PCIR_POINTER, PNP_POINTER, SIGNATURE};
 use super::rom_image::BLOCK_BYTES;
 use super::{
     CodeType, DeviceListPointer, IpxeStructure, OptionRom, Part, Pcir, PnpHeader, RomHeader,
-    RomImage, StoredRecord, UndiId, VersionRecordError, version_records,
+    RomImage, StoredRecord, UndiId, VersionRecord, VersionRecordError, version_records,
 };
 
 /// No ROM has as many images; a file of nothing but headers ends here.
 const MOST_IMAGES: usize = 64;
+/// No ROM has as many version records, broken ones included; of a file of
+/// nothing but records the rest is contents.
+const MOST_RECORDS: usize = 64;
 /// No image has as many device ids.
 const MOST_DEVICES: usize = 1024;
 impl<'a> OptionRom<'a> {
@@ -73,7 +76,21 @@ fn no_rom(bytes: &[u8]) -> Finding {
 
 fn find_records<'a>(bytes: &'a [u8], findings: &mut Vec<Finding>) -> Vec<FoundRecord<'a>> {
     let mut found = Vec::new();
-    for record in version_records(bytes) {
+    for (number, record) in version_records(bytes).enumerate() {
+        if number == MOST_RECORDS {
+            let (Ok(VersionRecord { offset, .. })
+            | Err(
+                VersionRecordError::Truncated { offset }
+                | VersionRecordError::TextTooLong { offset, .. },
+            )) = record;
+            findings.push(Finding::error(
+                FindingKind::Unsupported,
+                "version-record",
+                offset as u64,
+                format!("more than {MOST_RECORDS} version records"),
+            ));
+            break;
+        }
         match record {
             Ok(record) => {
                 if let Ok(stored) = StoredRecord::parse(bytes, record.offset) {

@@ -546,7 +546,7 @@ mod tests {
             "overlaps the ITOC"
         );
         assert_eq!(
-            moved(0x1f_0000),
+            moved(0x1f_7000),
             ["error slot0/MAIN_CODE", "error slot0/MFG_INFO"],
             "in the device data"
         );

@@ -52,7 +52,7 @@ pub(super) fn image_info(description: &Fs3Description) -> Result<Vec<u8>, BuildE
     put(&mut section, 0x1c, &description.pci_device.to_be_bytes());
     put(&mut section, 0x1e, &VENDOR.to_be_bytes());
     put(&mut section, 0x36, &VENDOR.to_be_bytes());
-    // Half a chunk step, as in genuine images.
+    // Log2 of the step between images; equals the chunk in genuine ones.
     put(&mut section, 0x10b, &[description.log2_chunk]);
     if !(1..=4).contains(&description.hw_ids.len()) {
         return Err(wrong("hw_ids", "give one to four hardware ids"));

@@ -36,6 +36,8 @@ pub struct EditPolicy {
     pub unsigned: Permission,
     /// Whether the ROM may be for another device than the image.
     pub other_device: Permission,
+    /// Whether the ROM may be damaged.
+    pub damaged_rom: Permission,
     /// Whether a ROM may go in that no firmware tool can name the version of.
     pub unversioned: Permission,
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::fs2::{self, FileShape, Fs2File};
 use super::fs3::{self, Fs3File};
+use super::rom_fits::rom_fits;
 use super::{
     EditError, EditPolicy, Edited, Finding, FindingKind, FirmwareFacts, ImageKind, Layout, Parsed,
     RomEdit, firmware_starts,
@@ -118,13 +119,26 @@ impl<'a> Firmware<'a> {
 /// Whatever [`EditPolicy`] does not permit, and images that are damaged; nothing
 /// is half done.
 pub fn edit_rom(bytes: &[u8], edit: RomEdit<'_>, policy: &EditPolicy) -> Result<Edited, EditError> {
-    match ImageKind::of(bytes) {
+    let kind = ImageKind::of(bytes);
+    let mut notes = Vec::new();
+    if let RomEdit::Insert(rom) | RomEdit::Replace(rom) = edit
+        && let Some(firmware) = Firmware::parse(bytes, None).tree
+    {
+        notes = rom_fits(rom, &firmware, policy)?;
+    }
+    let mut edited = match kind {
         Some(ImageKind::Fs2) => fs2::edit_rom(bytes, edit, policy),
         Some(ImageKind::Fs3) => fs3::edit_rom(bytes, edit, policy),
         other => Err(EditError::Damaged {
             findings: vec![refusal(bytes, other)],
         }),
+    }?;
+    for note in notes {
+        if !edited.notes.contains(&note) {
+            edited.notes.push(note);
+        }
     }
+    Ok(edited)
 }
 
 /// Why a file is no firmware that is handled, by name where it has one.

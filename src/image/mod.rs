@@ -23,6 +23,7 @@ mod kind;
 mod layout;
 pub mod option_rom;
 pub mod payload;
+mod rom_fits;
 
 pub use edit::{ByteChange, EditError, EditPolicy, Edited, Permission, RomEdit};
 pub use file::{FileBytes, FileError, LARGEST_FILE_BYTES};

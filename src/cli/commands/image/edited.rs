@@ -159,7 +159,8 @@ pub(super) fn refused(source: &Source, error: &EditError) -> Failure {
         ),
         EditError::RomDamaged { .. } => (
             ExitCode::InvalidInput,
-            "`flexctl rom check` says all that is wrong with the ROM",
+            "`flexctl rom check` says all that is wrong with the ROM; --allow-damaged-rom takes it \
+             as it is",
         ),
         EditError::RomLength { .. } => (
             ExitCode::InvalidInput,
@@ -200,7 +201,7 @@ pub(super) fn refused(source: &Source, error: &EditError) -> Failure {
         ),
         EditError::Unversioned => (
             ExitCode::Refused,
-            "`flexctl rom patch --version X.Y.Z` adds one; --allow-unversioned takes it as it is",
+            "`flexctl rom patch --version X.Y.Z` adds one",
         ),
         EditError::TooLarge { .. } => (
             ExitCode::Refused,

@@ -57,7 +57,8 @@ struct ExtractArgs {
 /// Put a ROM into an image that has none, or in place of the one it has
 ///
 /// `insert` refuses an image that has a ROM, `replace` one that has none. The ROM
-/// must be for the same device and have a version record.
+/// must be sound and for the same device. Without a version record (`flexctl rom
+/// patch --version` adds one) firmware tools cannot say which version it is.
 #[derive(Debug, Args)]
 struct PutArgs {
     #[command(flatten)]
@@ -80,9 +81,9 @@ struct PutArgs {
     #[arg(long)]
     allow_other_device: bool,
 
-    /// Take a ROM without a version record, which firmware tools will show as unknown
+    /// Take a ROM with errors, which a BIOS may refuse to run
     #[arg(long)]
-    allow_unversioned: bool,
+    allow_damaged_rom: bool,
 }
 
 /// Take the ROM out of an image
@@ -216,7 +217,9 @@ fn put(
         slot: args.slot.slot(),
         unsigned: permission(args.unsigned.allow_unsigned),
         other_device: permission(args.allow_other_device),
-        unversioned: permission(args.allow_unversioned),
+        damaged_rom: permission(args.allow_damaged_rom),
+        // Of a file no harm comes: what is done with it later will look again.
+        unversioned: Permission::Granted,
     };
     let edited =
         edit_rom(&source.bytes, edit(&rom), &policy).map_err(|error| refused(&source, &error))?;

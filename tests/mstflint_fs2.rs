@@ -181,7 +181,11 @@ fn what_is_built_is_accepted() {
 /// A ROM of so many bytes with the version record of a ConnectX-3.
 fn rom(length: usize, seed: u8) -> Vec<u8> {
     let record = b"mlxsign:\x03\x00\x10\x00\xf0\x02\x04\x00\xff\x00\x03\x10";
-    let mut rom = vec![0x55, 0xaa, 2, seed];
+    let mut rom = vec![seed; 0x200];
+    rom[..4].copy_from_slice(&[0x55, 0xaa, 1, 0]);
+    rom[0x18..0x1c].copy_from_slice(&[0x1c, 0, 0, 0]);
+    rom[0x1c..0x34]
+        .copy_from_slice(b"PCIR\xb3\x15\x03\x10\0\0\x18\0\0\0\0\x02\x01\0\0\0\0\x80\0\0");
     rom.resize(length - record.len(), seed);
     rom.extend(record);
     rom

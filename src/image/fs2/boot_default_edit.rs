@@ -40,7 +40,7 @@ pub fn edit_boot_defaults(
     policy: &EditPolicy,
     hwdb: &Hwdb,
 ) -> Result<Edited, EditError> {
-    let target = Target::of(bytes, policy)?;
+    let target = Target::of(bytes, None, policy)?;
     let image = target.image()?;
     let (facts, settings) = facts(hwdb)?;
     let all = writes(image);

@@ -36,7 +36,7 @@ pub use image::Fs2Image;
 pub use inflate::{InflateError, MOST_INFLATED_BYTES, inflate};
 pub use info::{InfoSection, InfoTag, InfoValue, InfoVersion};
 pub use registers::RegisterWrite;
-pub use rom_edit::edit_rom;
+pub use rom_edit::{edit_rom, edit_rom_as};
 pub use section::{
     Contents, LAST, MOST_SECTION_BYTES, SECTION_CRC_BYTES, SECTION_HEADER_BYTES, Section,
     SectionType,

@@ -27,7 +27,20 @@ const MOST_IMAGE_BYTES: usize = 1 << 24;
 /// See [`EditError`]: a damaged file, a ROM that is none or for another device,
 /// no room, or nobody said which of two images.
 pub fn edit_rom(bytes: &[u8], edit: RomEdit<'_>, policy: &EditPolicy) -> Result<Edited, EditError> {
-    let target = Target::of(bytes, policy)?;
+    edit_rom_as(bytes, None, edit, policy)
+}
+
+/// The same, for a file of which the user knows how images lie in it.
+///
+/// # Errors
+/// See [`edit_rom`].
+pub fn edit_rom_as(
+    bytes: &[u8],
+    shape: Option<FileShape>,
+    edit: RomEdit<'_>,
+    policy: &EditPolicy,
+) -> Result<Edited, EditError> {
+    let target = Target::of(bytes, shape, policy)?;
     let image = target.image()?;
     let splice = Splice::new(image, edit)?;
     let mut notes = check_image(image)?;
@@ -162,11 +175,23 @@ mod tests {
 
     const RECORD: &[u8] = b"mlxsign:\x03\x00\x10\x00\xf0\x02\x04\x00\xff\x00\x03\x10";
 
+    /// One image of 512 bytes for a ConnectX-3, and behind it what makes it so long.
     fn rom(length: usize) -> Vec<u8> {
-        let mut rom = vec![0x55, 0xaa, 2, 0];
+        let mut rom = vec![0; 0x200];
+        rom[..3].copy_from_slice(&[0x55, 0xaa, 1]);
+        rom[0x18] = 0x1c;
+        rom[0x1c..0x24].copy_from_slice(b"PCIR\xb3\x15\x03\x10");
+        rom[0x26] = 0x18;
+        rom[0x2c] = 1;
+        rom[0x31] = 0x80;
+        rom.resize(length - RECORD.len(), 0x77);
         rom.extend(RECORD);
-        rom.resize(length, 0x77);
         rom
+    }
+
+    /// The same without its record.
+    fn unversioned() -> Vec<u8> {
+        rom(0x200 + RECORD.len())[..0x200].to_vec()
     }
 
     fn edit(bytes: &[u8], edit: RomEdit<'_>) -> Result<Edited, EditError> {
@@ -193,7 +218,7 @@ mod tests {
     fn what_is_refused_changes_nothing_and_says_why() {
         let with = build(&format!("{GUIDS}{ROM}"));
         let without = build(GUIDS);
-        let new = rom(64);
+        let new = rom(0x400);
         let refused = |bytes: &[u8], change: RomEdit<'_>| edit(bytes, change).unwrap_err();
         assert!(matches!(
             refused(&with, RomEdit::Insert(&new)),
@@ -204,8 +229,8 @@ mod tests {
             EditError::NoRom { slot: 0 }
         ));
         assert!(matches!(
-            refused(&without, RomEdit::Insert(&new[..63])),
-            EditError::RomLength { length: 63 }
+            refused(&without, RomEdit::Insert(&new[..0x3ff])),
+            EditError::RomLength { length: 0x3ff }
         ));
         assert!(matches!(
             refused(&without, RomEdit::Insert(&[])),
@@ -216,7 +241,7 @@ mod tests {
             EditError::RomDamaged { .. }
         ));
         assert!(matches!(
-            refused(&without, RomEdit::Insert(&[0x55, 0xaa, 1, 0])),
+            refused(&without, RomEdit::Insert(&unversioned())),
             EditError::Unversioned
         ));
         let mut damaged = with.clone();
@@ -252,10 +277,10 @@ mod tests {
             ..EditPolicy::default()
         };
         let image = build("device_id = 0x1007\nproduct_version = \"rel-1\"\n");
-        let done = edit_rom(&image, RomEdit::Insert(&rom(64)), &policy).unwrap();
+        let done = edit_rom(&image, RomEdit::Insert(&rom(0x400)), &policy).unwrap();
         assert_eq!(done.notes.len(), 2, "{:?}", done.notes);
-        let done = edit_rom(&image, RomEdit::Insert(&[0x55, 0xaa, 1, 0]), &policy).unwrap();
-        assert_eq!(done.notes.len(), 2, "{:?}", done.notes);
+        let done = edit_rom(&image, RomEdit::Insert(&unversioned()), &policy).unwrap();
+        assert_eq!(done.notes.len(), 3, "{:?}", done.notes);
     }
 
     #[test]
@@ -265,7 +290,7 @@ mod tests {
                 "chunk = 0x10000\n{GUIDS}flash = {{ size = 0x80000, slots = {slots} }}\n"
             ))
         };
-        let new = rom(64);
+        let new = rom(0x400);
         let both = text("[0, 1]");
         assert_eq!(
             edit(&both, RomEdit::Insert(&new)),
@@ -312,14 +337,14 @@ mod tests {
     fn the_flag_of_an_absent_crc_is_cleared() {
         let mut image = build("");
         image[CRC_FLAG_OFFSET] = 0xff;
-        let done = edit(&image, RomEdit::Insert(&rom(64))).unwrap();
+        let done = edit(&image, RomEdit::Insert(&rom(0x400))).unwrap();
         assert_eq!(done.bytes[CRC_FLAG_OFFSET], 0);
     }
 
     #[test]
     fn what_the_changes_do_not_name_moves_or_stays() {
         let original = build(GUIDS);
-        let done = edit(&original, RomEdit::Insert(&rom(0x100))).unwrap();
+        let done = edit(&original, RomEdit::Insert(&rom(0x400))).unwrap();
         assert!(done.changes.is_sorted_by_key(|change| change.offset));
         let names: Vec<&str> = done
             .changes
@@ -377,7 +402,7 @@ mod tests {
             let policy = EditPolicy { slot: Some(slot), ..EditPolicy::default() };
             let mut bytes = original.clone();
             for (index, length) in lengths.into_iter().enumerate() {
-                let rom = rom(RECORD.len() + length * 4);
+                let rom = rom(0x200 + RECORD.len() + length * 4);
                 let change = if index == 0 { RomEdit::Insert(&rom) } else { RomEdit::Replace(&rom) };
                 bytes = edit_rom(&bytes, change, &policy).unwrap().bytes;
                 prop_assert!(worst(&findings(&bytes)) < Some(Severity::Warning));

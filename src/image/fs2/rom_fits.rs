@@ -8,10 +8,9 @@
 use super::{Fs2Image, MOST_SECTION_BYTES};
 use crate::hwdb::Hwdb;
 use crate::image::{
-    EditError, EditPolicy, Finding, FindingKind, FirmwareVersion, Permission, version_records,
+    EditError, EditPolicy, FirmwareVersion, OptionRom, Permission, version_records,
 };
 
-const ROM_SIGNATURE: [u8; 2] = [0x55, 0xaa];
 /// The first firmware that takes a ROM which it was not released with.
 const FIRST_WITH_ROM_CHANGE: FirmwareVersion = FirmwareVersion {
     major: 2,
@@ -28,18 +27,10 @@ pub(super) fn check_rom(
     if !rom.len().is_multiple_of(4) {
         return Err(EditError::RomLength { length: rom.len() });
     }
-    if !rom.starts_with(&ROM_SIGNATURE) {
-        let start: Vec<String> = rom.iter().take(2).map(|b| format!("{b:02x}")).collect();
-        let finding = Finding::error(
-            FindingKind::BadMagic,
-            "ROM",
-            0,
-            "this is not the start of an expansion ROM",
-        );
-        return Err(EditError::RomDamaged {
-            findings: vec![finding.expected_found("55 aa", start.join(" "))],
-        });
-    }
+    let parsed = OptionRom::parse(rom);
+    let tree = parsed
+        .sound()
+        .map_err(|findings| EditError::RomDamaged { findings })?;
     if rom.len() > MOST_SECTION_BYTES {
         return Err(EditError::TooLarge {
             what: "the ROM".to_owned(),
@@ -59,8 +50,17 @@ pub(super) fn check_rom(
     let mut wanted: Vec<u16> = records.iter().filter_map(|rom| rom.device_id).collect();
     wanted.sort_unstable();
     wanted.dedup();
+    // Without a record that names a device, the PCI data structures tell.
+    let by_records = !wanted.is_empty();
+    if !by_records {
+        wanted = tree.device_ids();
+    }
     let own = device_ids(image);
-    let fits = wanted.iter().all(|id| own.contains(id));
+    let fits = if by_records {
+        wanted.iter().all(|id| own.contains(id))
+    } else {
+        wanted.is_empty() || wanted.iter().any(|id| own.contains(id))
+    };
     if own.is_empty() && !wanted.is_empty() {
         notes.push(
             "the image does not say which device it is for, so the ROM's was not checked".into(),

@@ -1,7 +1,7 @@
 //! Which image of a file an edit is about, and the file that comes of it.
 
 use super::image::slot_path;
-use super::{Fs2File, Fs2Image, parse};
+use super::{FileShape, Fs2File, Fs2Image, parse_as};
 use crate::image::checksum::crc16;
 use crate::image::{EditError, EditPolicy, Finding, Severity, worst};
 
@@ -13,8 +13,12 @@ pub(super) struct Target<'a> {
 
 impl<'a> Target<'a> {
     /// Reads a file and picks the image.
-    pub(super) fn of(bytes: &'a [u8], policy: &EditPolicy) -> Result<Self, EditError> {
-        let parsed = parse(bytes);
+    pub(super) fn of(
+        bytes: &'a [u8],
+        shape: Option<FileShape>,
+        policy: &EditPolicy,
+    ) -> Result<Self, EditError> {
+        let parsed = parse_as(bytes, shape);
         let Some(file) = parsed.tree else {
             return Err(EditError::Damaged {
                 findings: parsed.findings,

@@ -75,7 +75,8 @@ pub(super) fn read(parts: &[Part<'_>], budget: &mut Budget) -> Findings {
         .iter()
         .flat_map(|(_, search)| &search.blocks)
         .all(|block| block.has_crc);
-    if !has_crcs && !(findings.traces.dhcpv6 && findings.traces.icmpv6) {
+    let has_ipv6 = findings.traces.dhcpv6 && findings.traces.icmpv6;
+    if !has_crcs && !has_ipv6 {
         findings.unread.push(
             "its compressed blocks have no CRC, as iPXE made them until March 2016: what is \
              missing in them proves nothing"

@@ -47,6 +47,7 @@ fn shipped(path: &str) -> String {
 fn a_broken_rule_is_named_with_file_and_record() {
     let settings = shipped("settings/connectx-3.toml");
     let device = shipped("devices/connectx-3.toml");
+    let defaults = shipped("boot-defaults/connectx-3.toml");
     for (folder, text, expected) in [
         (
             "settings",
@@ -92,6 +93,31 @@ fn a_broken_rule_is_named_with_file_and_record() {
             "devices",
             device.replacen("\"bar0\", ", "\"vsec\", ", 1),
             "reached through",
+        ),
+        (
+            "boot-defaults",
+            defaults.replacen("bits = [25, 24]", "bits = [24, 23]", 1),
+            "IP_VER: overlaps another default",
+        ),
+        (
+            "boot-defaults",
+            defaults.replacen("bits = [11, 0]", "bits = [10, 0]", 1),
+            "BOOT_VLAN: its `default` in the settings file lies elsewhere",
+        ),
+        (
+            "boot-defaults",
+            defaults.replacen("mask = 0xf0ff0fff", "mask = 0xf0ff07ff", 1),
+            "BOOT_VLAN: has bits that the mask leaves alone",
+        ),
+        (
+            "boot-defaults",
+            defaults.replacen("\"BOOT_PKEY\"", "\"BOOT_KEY\"", 1),
+            "BOOT_KEY: there is no such setting",
+        ),
+        (
+            "boot-defaults",
+            defaults.replacen("offset = 0x08", "offset = 0x14", 1),
+            "lies over another register",
         ),
     ] {
         let message = refused(folder, "connectx-3.toml", &text);

@@ -9,7 +9,8 @@ use crate::device::Selector;
 
 use super::commands::{
     ApplyArgs, BackupArgs, CheckArgs, CompletionsArgs, DisableArgs, DoctorArgs, EnableArgs,
-    ListArgs, ManArgs, PlanArgs, RestoreArgs, SettingsArgs, ShowArgs, SimArgs, SimExecArgs,
+    ImageArgs, ListArgs, ManArgs, PlanArgs, RestoreArgs, RomArgs, SettingsArgs, ShowArgs, SimArgs,
+    SimExecArgs,
 };
 
 /// Switch Mellanox ConnectX-3/-4 cards to IPv6 network boot from the running system
@@ -100,6 +101,8 @@ pub(super) enum Command {
     Check(CheckArgs),
     Backup(BackupArgs),
     Restore(RestoreArgs),
+    Rom(RomArgs),
+    Image(ImageArgs),
     Doctor(DoctorArgs),
     Sim(SimArgs),
     Completions(CompletionsArgs),

@@ -175,6 +175,18 @@ pub(super) fn access_failure(error: &AccessError, situation: &Situation<'_>) -> 
     access_hint(Failure::new(access_code(error), error), error, situation)
 }
 
+/// An expansion ROM that the host does not show.
+pub(super) fn rom_failure(error: &FunctionError, situation: &Situation<'_>) -> Failure {
+    let failure = Failure::new(function_code(error), error);
+    match error {
+        FunctionError::RomUnavailable { .. } => failure.hint(format!(
+            "`mstflint -d {} rrom FILE` reads it from the card's flash",
+            situation.card
+        )),
+        _ => function_hint(failure, error, situation),
+    }
+}
+
 /// A command that failed.
 pub(super) fn command_failure(error: &CommandError, situation: &Situation<'_>) -> Failure {
     if let Some(source) = error.access() {

@@ -99,6 +99,9 @@ fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Sim(args) => return commands::sim(args, output_of(global)),
         Command::Completions(args) => commands::completions(args, output_of(global)),
         Command::Man(args) => commands::man(args, output_of(global)),
+        // Files need neither data files nor a host.
+        Command::Rom(args) => commands::rom(args, global),
+        Command::Image(args) => commands::image(args, global),
         Command::List(args) => commands::list(args, &Context::new(global)?),
         Command::Show(args) => commands::show(args, &Context::new(global)?),
         Command::EnableIpv6(args) => commands::enable_ipv6(args, &Context::new(global)?),

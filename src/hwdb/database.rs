@@ -7,8 +7,9 @@ use std::{fs, io};
 use serde::de::DeserializeOwned;
 
 use super::validate::validate_device;
+use super::validate_boot_defaults::validate_boot_defaults;
 use super::validate_settings::{validate_included, validate_settings};
-use super::{Device, SettingsFile};
+use super::{BootDefaultsFile, Device, ImageFormat, SettingsFile};
 
 const DEVICES: [(&str, &str); 4] = [
     (
@@ -64,6 +65,11 @@ const SETTINGS: [(&str, &str); 8] = [
     ),
 ];
 
+const BOOT_DEFAULTS: [(&str, &str); 1] = [(
+    "connectx-3.toml",
+    include_str!("../../hwdb/boot-defaults/connectx-3.toml"),
+)];
+
 /// A data file that cannot be used.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -103,6 +109,7 @@ pub enum HwdbError {
 pub struct Hwdb {
     devices: Vec<Device>,
     settings: BTreeMap<String, SettingsFile>,
+    boot_defaults: Vec<BootDefaultsFile>,
 }
 
 impl Hwdb {
@@ -114,17 +121,19 @@ impl Hwdb {
         Self::from_texts(
             embedded(&DEVICES, "devices"),
             embedded(&SETTINGS, "settings"),
+            embedded(&BOOT_DEFAULTS, "boot-defaults"),
         )
     }
 
-    /// The embedded files, replaced or completed by those in `folder/devices`
-    /// and `folder/settings` (by file name).
+    /// The embedded files, replaced or completed by those in `folder/devices`,
+    /// `folder/settings` and `folder/boot-defaults` (by file name).
     ///
     /// # Errors
     /// [`HwdbError`] names the first file that cannot be used.
     pub fn with_folder(folder: &Path) -> Result<Self, HwdbError> {
         let mut devices = embedded(&DEVICES, "devices");
         let mut settings = embedded(&SETTINGS, "settings");
+        let mut boot_defaults = embedded(&BOOT_DEFAULTS, "boot-defaults");
         // A wrong path must not look like an empty overlay.
         fs::read_dir(folder).map_err(|source| HwdbError::Io {
             path: folder.to_owned(),
@@ -132,10 +141,15 @@ impl Hwdb {
         })?;
         overlay(&mut devices, &folder.join("devices"))?;
         overlay(&mut settings, &folder.join("settings"))?;
-        Self::from_texts(devices, settings)
+        overlay(&mut boot_defaults, &folder.join("boot-defaults"))?;
+        Self::from_texts(devices, settings, boot_defaults)
     }
 
-    fn from_texts(devices: Texts, settings: Texts) -> Result<Self, HwdbError> {
+    fn from_texts(
+        devices: Texts,
+        settings: Texts,
+        boot_defaults: Texts,
+    ) -> Result<Self, HwdbError> {
         let files = settings_files(settings)?;
         let mut all: Vec<Device> = Vec::new();
         for (path, text) in devices.into_values() {
@@ -144,9 +158,17 @@ impl Hwdb {
             all.push(device);
         }
         all.sort_by_key(|device| device.pci_device);
+        let mut defaults: Vec<BootDefaultsFile> = Vec::new();
+        for (path, text) in boot_defaults.into_values() {
+            let file: BootDefaultsFile = parse(&path, &text)?;
+            validate_boot_defaults(&file, &files, &defaults)
+                .map_err(|broken| broken.in_file(&path))?;
+            defaults.push(file);
+        }
         Ok(Self {
             devices: all,
             settings: files,
+            boot_defaults: defaults,
         })
     }
 
@@ -180,6 +202,15 @@ impl Hwdb {
         self.devices
             .iter()
             .find(|device| device.flash_recovery == pci_device)
+    }
+
+    /// Where images of a format hold the defaults of settings, and the settings;
+    /// `None` where nobody knows.
+    #[must_use]
+    pub fn boot_defaults(&self, format: ImageFormat) -> Option<(&BootDefaultsFile, &SettingsFile)> {
+        let mut files = self.boot_defaults.iter();
+        let file = files.find(|file| file.image_format == format)?;
+        Some((file, self.settings.get(&file.settings)?))
     }
 
     /// The TLVs of a device.

@@ -4,6 +4,8 @@
 //! or add files. What a record means is said at the types here, the rules for
 //! writing one stand in `hwdb/README.md`.
 
+mod boot_defaults;
+mod chip;
 mod database;
 mod device;
 mod field;
@@ -11,8 +13,11 @@ mod field_value;
 mod requirement;
 mod setting;
 mod validate;
+mod validate_boot_defaults;
 mod validate_settings;
 
+pub use boot_defaults::{BootDefaultsFile, DefaultField, DefaultName, DefaultRegister, Provenance};
+pub use chip::{Chip, ChipFormat, ChipKind};
 pub use database::{Hwdb, HwdbError};
 pub use device::{
     AccessWay, Device, FirmwareInterface, ImageFormat, Ports, Tested, TestedState, Verified,

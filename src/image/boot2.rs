@@ -6,12 +6,14 @@
 //! | 4 | 4 | n, the number of dwords of code |
 //! | 8 | 4 n | code |
 //! | 8 + 4 n | 4 | entry address |
-//! | 12 + 4 n | 4 | CRC over all before it, in the low half |
+//! | 12 + 4 n | 4 | CRC over all before it; the upper half is 0 |
 //!
 //! All big-endian. 4 <= n <= 0x100000.
 //!
 //! # Sources
 //! mstflint 4.21, mlxfwops/lib/fw_ops.cpp (`FwOperations::CheckBoot2`).
+
+use std::borrow::Cow;
 
 use super::checksum::crc16;
 use super::{Finding, FindingKind, Layout};
@@ -29,10 +31,10 @@ pub struct Boot2<'a> {
     /// Where the code is loaded.
     pub load_address: u32,
     /// The code; a whole number of dwords.
-    pub code: &'a [u8],
+    pub code: Cow<'a, [u8]>,
     /// Where it starts to run.
     pub entry_address: u32,
-    /// The stored CRC, upper half included.
+    /// The stored CRC; its upper half must be 0.
     pub crc: u32,
 }
 
@@ -82,11 +84,23 @@ impl<'a> Boot2<'a> {
         ) {
             (Some(code), Some(entry_address), Some(crc)) => Ok(Self {
                 load_address,
-                code,
+                code: Cow::Borrowed(code),
                 entry_address,
                 crc,
             }),
             _ => Err(truncated(whole as u64)),
+        }
+    }
+
+    /// The same with a copy of the code, for one that does not lie together in
+    /// its file.
+    #[must_use]
+    pub fn into_owned(self) -> Boot2<'static> {
+        Boot2 {
+            load_address: self.load_address,
+            code: Cow::Owned(self.code.into_owned()),
+            entry_address: self.entry_address,
+            crc: self.crc,
         }
     }
 
@@ -101,7 +115,7 @@ impl<'a> Boot2<'a> {
     pub fn computed_crc(&self) -> u16 {
         let mut crc = super::checksum::Crc16::new();
         crc.update(&self.header());
-        crc.update(self.code);
+        crc.update(&self.code);
         crc.update(&self.entry_address.to_be_bytes());
         crc.finish()
     }
@@ -110,8 +124,8 @@ impl<'a> Boot2<'a> {
     #[must_use]
     pub fn check(&self, path: &str, offset: u64) -> Option<Finding> {
         let computed = self.computed_crc();
-        // The upper half is not looked at by mstflint either.
-        (self.crc & 0xffff != u32::from(computed)).then(|| {
+        // mstflint compares the whole dword.
+        (self.crc != u32::from(computed)).then(|| {
             Finding::error(
                 FindingKind::BadChecksum,
                 format!("{path}/crc"),
@@ -128,7 +142,7 @@ impl<'a> Boot2<'a> {
     /// Its pieces.
     pub fn lay_out(&self, path: &str, layout: &mut Layout<'a>) {
         layout.field(format!("{path}/header"), self.header());
-        layout.section(format!("{path}/code"), self.code);
+        layout.section(format!("{path}/code"), self.code.clone());
         let mut trailer = self.entry_address.to_be_bytes().to_vec();
         trailer.extend(self.crc.to_be_bytes());
         layout.field(format!("{path}/trailer"), trailer);

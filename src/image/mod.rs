@@ -15,25 +15,25 @@ pub mod checksum;
 mod edit;
 mod file;
 mod finding;
+mod firmware;
 mod firmware_facts;
-mod flexboot_version;
-mod ipxe_header;
+pub mod fs2;
+pub mod fs3;
 mod kind;
 mod layout;
+pub mod option_rom;
 pub mod payload;
-mod version_record;
 
 pub use edit::{ByteChange, EditError, EditPolicy, Edited, Permission, RomEdit};
 pub use file::{FileBytes, FileError, LARGEST_FILE_BYTES};
 pub use finding::{Finding, FindingKind, Parsed, Severity, worst};
+pub use firmware::{Firmware, edit_rom};
 pub use firmware_facts::{
     AddressFact, AddressKind, FirmwareFacts, FirmwareVersion, ReleaseDate, RomFact, SectionFact,
 };
-pub use flexboot_version::FlexBootVersion;
-pub use ipxe_header::{IpxeHeader, ipxe_header, mentions_ipxe};
 pub use kind::{FIRMWARE_MAGIC, FS4_MAGIC, ImageKind, START_ADDRESSES, firmware_starts};
 pub use layout::{Layout, Piece, PieceKind, Region};
-pub use version_record::{
-    CpuArchitecture, RomProduct, RomProtocol, RomVersion, VersionRecord, VersionRecordError,
-    version_records,
+pub use option_rom::{
+    CpuArchitecture, FlexBootVersion, IpxeHeader, OptionRom, RomProduct, RomProtocol, RomVersion,
+    VersionRecord, VersionRecordError, ipxe_header, mentions_ipxe, version_records,
 };

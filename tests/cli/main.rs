@@ -33,6 +33,7 @@ mod man;
 mod plan;
 mod reference;
 mod restore;
+mod rom;
 mod settings;
 mod show;
 mod sim;

@@ -34,6 +34,11 @@ fn the_help_of_every_command_is_the_reference() {
         "check",
         "backup",
         "restore",
+        "rom",
+        "rom info",
+        "rom check",
+        "rom extract",
+        "rom patch",
         "doctor",
         "sim",
         "sim run",
@@ -81,6 +86,8 @@ fn every_command_is_in_the_reference() {
             "check",
             "backup",
             "restore",
+            "rom",
+            "image",
             "doctor",
             "sim",
             "completions",
@@ -109,7 +116,7 @@ fn short_help_and_version_are_no_failures() {
 #[test]
 fn no_command_shows_the_help_and_is_wrong_usage() {
     let place = place();
-    for arguments in ["", "sim", "settings"] {
+    for arguments in ["", "sim", "settings", "rom"] {
         let mut command = place.bare_command();
         command.args(arguments.split_whitespace());
         let run = place.finish(&mut command);

@@ -5,14 +5,15 @@
 //! content = { text = "[section]\nkey = 1\n" }
 //! content = { fill = 0xff, size = 0x1000 }
 //! content = { random = 7, size = 0x1000 }     # the same bytes for the same seed
+//! content = { option_rom = { format = "option-rom", device_id = 0x1003, image = [{}] } }
 //! ```
 
 use serde::Deserialize;
 
-use super::BuildError;
+use super::{BuildError, OptionRomDescription};
 
-/// What a section holds: exactly one of `hex`, `text`, `fill` and `random`, the
-/// last two with `size`.
+/// What a section holds: exactly one of `hex`, `text`, `fill`, `random` and
+/// `option_rom`; `fill` and `random` with `size`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Content {
@@ -24,6 +25,8 @@ pub struct Content {
     pub fill: Option<u8>,
     /// Bytes that look like compressed code; the number is the seed.
     pub random: Option<u32>,
+    /// An expansion ROM, by its own description.
+    pub option_rom: Option<Box<OptionRomDescription>>,
     /// How many bytes of `fill` or `random`.
     pub size: Option<u32>,
 }
@@ -46,16 +49,30 @@ impl Content {
             Some(_) => Err(wrong("size is larger than any flash")),
             None => Err(wrong("fill and random need size")),
         };
-        match (&self.hex, &self.text, self.fill, self.random) {
-            (Some(hex), None, None, None) if self.size.is_none() => {
-                parse_hex(hex).ok_or_else(|| wrong("hex must be pairs of hexadecimal digits"))
-            }
-            (None, Some(text), None, None) if self.size.is_none() => Ok(text.clone().into_bytes()),
-            (None, None, Some(byte), None) => Ok(vec![byte; sized()?]),
-            (None, None, None, Some(seed)) => Ok(random_bytes(seed, sized()?)),
-            _ => Err(wrong(
-                "give exactly one of hex, text, fill (with size) and random (with size)",
-            )),
+        let kinds = [
+            self.hex.is_some(),
+            self.text.is_some(),
+            self.fill.is_some(),
+            self.random.is_some(),
+            self.option_rom.is_some(),
+        ];
+        let sizes = self.fill.is_some() || self.random.is_some();
+        let one = kinds.iter().filter(|given| **given).count() == 1;
+        if !one || self.size.is_some() && !sizes {
+            return Err(wrong(
+                "give exactly one of hex, text, fill (with size), random (with size) and option_rom",
+            ));
+        }
+        if let Some(hex) = &self.hex {
+            return parse_hex(hex).ok_or_else(|| wrong("hex must be pairs of hexadecimal digits"));
+        }
+        if let Some(rom) = &self.option_rom {
+            return rom.build();
+        }
+        match (&self.text, self.fill, self.random) {
+            (Some(text), ..) => Ok(text.clone().into_bytes()),
+            (_, Some(byte), _) => Ok(vec![byte; sized()?]),
+            (.., seed) => Ok(random_bytes(seed.unwrap_or_default(), sized()?)),
         }
     }
 }

@@ -26,16 +26,11 @@
 //! (`ExpRomProto`, `ExpRomCpuArch`); FlexBoot 3.4.719,
 //! src/arch/i386/prefix/romprefix.S (`driver_version`).
 
-use super::FlexBootVersion;
+use super::{FlexBootVersion, StoredRecord};
 
-const MAGIC: &[u8; 8] = b"mlxsign:";
+pub(super) const MAGIC: &[u8; 8] = b"mlxsign:";
 /// How far mstflint goes on after a record (`ROM_INFO_SIZE`).
 const STEP_BYTES: usize = 12;
-const TEXT_PRODUCT: u16 = 0xf;
-const FIRST_WITH_TARGET: u16 = 0x10;
-/// Dwords of a text record without its text, counted as mstflint does.
-const TEXT_OVERHEAD_DWORDS: usize = 4;
-
 /// What kind of program an expansion ROM image is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RomProduct {
@@ -47,6 +42,8 @@ pub enum RomProduct {
     Uefi,
     /// 0x12: CLP, the command line protocol of servers.
     Clp,
+    /// 0x13: NVMe.
+    Nvme,
     /// 0x21: Open Firmware (FCode).
     Fcode,
     /// Any other.
@@ -157,56 +154,7 @@ pub fn version_records(
 impl VersionRecord {
     /// Reads the record whose magic starts at `offset`.
     fn parse(bytes: &[u8], offset: usize) -> Result<Self, VersionRecordError> {
-        let truncated = VersionRecordError::Truncated { offset };
-        let content = bytes.get(offset + MAGIC.len()..).unwrap_or_default();
-        let dword = |at: usize| {
-            let bytes = content.get(at..)?.first_chunk().copied()?;
-            Some(u32::from_le_bytes(bytes))
-        };
-        let (Some(first), Some(second)) = (dword(0), dword(4)) else {
-            return Err(truncated);
-        };
-        let product_id = bits16(first, 16);
-        let mut record = Self {
-            offset,
-            product: RomProduct::from_id(product_id),
-            version: RomVersion::Numbered(FlexBootVersion {
-                major: bits8(first, 0),
-                minor: bits8(second, 16),
-                sub: bits16(second, 0),
-            }),
-            device_id: None,
-            port: None,
-            cpu: CpuArchitecture::Unspecified,
-            protocol: RomProtocol::Any,
-        };
-        if product_id == TEXT_PRODUCT {
-            let lengths = dword(12).ok_or_else(|| truncated.clone())?;
-            let (record_dwords, text_bytes) = (bits8(lengths, 0), bits8(lengths, 8));
-            let text_dwords = usize::from(text_bytes).div_ceil(4);
-            if usize::from(record_dwords) < text_dwords + TEXT_OVERHEAD_DWORDS {
-                return Err(VersionRecordError::TextTooLong {
-                    offset,
-                    record_dwords,
-                    text_bytes,
-                });
-            }
-            let text = content
-                .get(16..16 + usize::from(text_bytes))
-                .ok_or(truncated)?;
-            let text = text.split(|&byte| byte == 0).next().unwrap_or_default();
-            record.version = RomVersion::Text(String::from_utf8_lossy(text).into_owned());
-        } else if product_id >= FIRST_WITH_TARGET {
-            let target = dword(8).ok_or(truncated)?;
-            record.device_id = Some(bits16(target, 16)).filter(|&id| id != 0);
-            record.cpu = CpuArchitecture::from_id(bits8(target, 8) & 0xf);
-            // CLP images are for all ports and all networks.
-            if record.product != RomProduct::Clp {
-                record.port = Some(bits8(target, 8) >> 4).filter(|&port| port != 0);
-                record.protocol = RomProtocol::from_id(bits8(target, 0));
-            }
-        }
-        Ok(record)
+        StoredRecord::parse(bytes, offset).map(|stored| stored.meaning(offset))
     }
 
     /// The version as numbers; `None` when it is text.
@@ -220,14 +168,44 @@ impl VersionRecord {
 }
 
 impl RomProduct {
-    fn from_id(id: u16) -> Self {
+    /// From its number.
+    #[must_use]
+    pub fn from_id(id: u16) -> Self {
         match id {
-            TEXT_PRODUCT => Self::Text,
+            0xf => Self::Text,
             0x10 => Self::Pxe,
             0x11 => Self::Uefi,
             0x12 => Self::Clp,
+            0x13 => Self::Nvme,
             0x21 => Self::Fcode,
             other => Self::Unknown(other),
+        }
+    }
+
+    /// Its number.
+    #[must_use]
+    pub fn id(self) -> u16 {
+        match self {
+            Self::Text => 0xf,
+            Self::Pxe => 0x10,
+            Self::Uefi => 0x11,
+            Self::Clp => 0x12,
+            Self::Nvme => 0x13,
+            Self::Fcode => 0x21,
+            Self::Unknown(other) => other,
+        }
+    }
+
+    /// Its name, as mstflint prints it; `None` where it has none.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Text | Self::Clp => Some("CLP"),
+            Self::Pxe => Some("PXE"),
+            Self::Uefi => Some("UEFI"),
+            Self::Nvme => Some("NVMe"),
+            Self::Fcode => Some("FCODE"),
+            Self::Unknown(_) => None,
         }
     }
 
@@ -240,7 +218,32 @@ impl RomProduct {
 }
 
 impl CpuArchitecture {
-    fn from_id(id: u8) -> Self {
+    /// Its number.
+    #[must_use]
+    pub fn id(self) -> u8 {
+        match self {
+            Self::Unspecified => 0,
+            Self::Amd64 => 1,
+            Self::Aarch64 => 2,
+            Self::Amd64AndAarch64 => 3,
+            Self::Ia32 => 4,
+            Self::Unknown(other) => other,
+        }
+    }
+
+    /// Its name, as mstflint prints it; `None` where it prints none.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Amd64 => Some("AMD64"),
+            Self::Aarch64 => Some("AARCH64"),
+            Self::Amd64AndAarch64 => Some("AMD64,AARCH64"),
+            Self::Ia32 => Some("IA32"),
+            Self::Unspecified | Self::Unknown(_) => None,
+        }
+    }
+
+    pub(in crate::image) fn from_id(id: u8) -> Self {
         match id {
             0 => Self::Unspecified,
             1 => Self::Amd64,
@@ -253,7 +256,30 @@ impl CpuArchitecture {
 }
 
 impl RomProtocol {
-    fn from_id(id: u8) -> Self {
+    /// Its number.
+    #[must_use]
+    pub fn id(self) -> u8 {
+        match self {
+            Self::InfiniBand => 0,
+            Self::Ethernet => 1,
+            Self::Vpi => 2,
+            Self::Any => 0xff,
+            Self::Unknown(other) => other,
+        }
+    }
+
+    /// Its name, as mstflint prints it; `None` where it prints none.
+    #[must_use]
+    pub fn name(self) -> Option<&'static str> {
+        match self {
+            Self::InfiniBand => Some("IB"),
+            Self::Ethernet => Some("ETH"),
+            Self::Vpi => Some("VPI"),
+            Self::Any | Self::Unknown(_) => None,
+        }
+    }
+
+    pub(in crate::image) fn from_id(id: u8) -> Self {
         match id {
             0 => Self::InfiniBand,
             1 => Self::Ethernet,
@@ -262,14 +288,4 @@ impl RomProtocol {
             other => Self::Unknown(other),
         }
     }
-}
-
-fn bits16(dword: u32, from: u32) -> u16 {
-    let [low, high, ..] = (dword >> from).to_le_bytes();
-    u16::from_le_bytes([low, high])
-}
-
-fn bits8(dword: u32, from: u32) -> u8 {
-    let [low, ..] = (dword >> from).to_le_bytes();
-    low
 }

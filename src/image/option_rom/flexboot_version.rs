@@ -1,6 +1,7 @@
 //! The version of FlexBoot, and what it can do.
 
 use std::fmt;
+use std::str::FromStr;
 
 /// Version of an expansion ROM, `major.minor.sub` as in `3.4.812`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -38,6 +39,29 @@ impl fmt::Display for FlexBootVersion {
     }
 }
 
+/// A text that is no version.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a version is MAJOR.MINOR.SUB, at most 255.255.65535")]
+pub struct ParseVersionError;
+
+impl FromStr for FlexBootVersion {
+    type Err = ParseVersionError;
+
+    fn from_str(text: &str) -> Result<Self, ParseVersionError> {
+        let number = |part: Option<&str>| {
+            let part = part.filter(|part| part.bytes().all(|byte| byte.is_ascii_digit()))?;
+            part.parse::<u16>().ok()
+        };
+        let mut parts = text.split('.').fuse();
+        let major = number(parts.next()).and_then(|number| u8::try_from(number).ok());
+        let minor = number(parts.next()).and_then(|number| u8::try_from(number).ok());
+        match (major, minor, number(parts.next()), parts.next()) {
+            (Some(major), Some(minor), Some(sub), None) => Ok(Self { major, minor, sub }),
+            _ => Err(ParseVersionError),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -59,6 +83,25 @@ mod tests {
                 ipv6,
                 "3.4.{sub}"
             );
+        }
+    }
+
+    #[test]
+    fn versions_are_read_as_they_are_written() {
+        let version: FlexBootVersion = "3.4.812".parse().unwrap();
+        assert_eq!(version, FlexBootVersion::new(3, 4, 812));
+        for wrong in [
+            "",
+            "3",
+            "3.4",
+            "3.4.5.6",
+            "3.4.x",
+            "3.4.-1",
+            "+3.4.5",
+            "256.0.0",
+            "1.2.65536",
+        ] {
+            assert!(wrong.parse::<FlexBootVersion>().is_err(), "{wrong}");
         }
     }
 }

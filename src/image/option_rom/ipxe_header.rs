@@ -6,7 +6,7 @@
 //! | 0x10 | 2 | offset of the iPXE header in the image, little-endian |
 //! | header + 0 | 4 | `iPXE` |
 //! | header + 4 | 1 | length of the header |
-//! | header + 5 | 1 | checksum |
+//! | header + 5 | 1 | makes the sum of the header 0 |
 //! | header + 6 | 1 | length of the image when shrunk, in units of 512 bytes |
 //! | header + 8 | 4 | build id, little-endian |
 //!
@@ -15,7 +15,12 @@
 //!
 //! # Sources
 //! iPXE, src/arch/x86/prefix/romprefix.S (`ipxeheader`); FlexBoot 3.4.812,
-//! src/arch/i386/prefix/romprefix.S.
+//! src/arch/i386/prefix/romprefix.S; iPXE, src/util/fixrom.pl and
+//! src/util/Option/ROM.pm (the sum goes over the header only).
+
+use binrw::{BinRead, BinWrite};
+
+use super::codec::{decode, encode};
 
 const SIGNATURE: [u8; 2] = [0x55, 0xaa];
 const HEADER_POINTER: usize = 0x10;
@@ -34,6 +39,34 @@ pub struct IpxeHeader {
     pub offset: usize,
     /// The build's own id; `None` when the header is too short to have one.
     pub build_id: Option<u32>,
+}
+
+/// The header as it is stored.
+#[derive(BinRead, BinWrite, Clone, Copy, Debug, PartialEq, Eq)]
+#[brw(little, magic = b"iPXE")]
+pub struct IpxeStructure {
+    /// Length of the header.
+    pub length: u8,
+    /// Makes its sum 0.
+    pub checksum: u8,
+    /// Length of the image after initialization, in units of 512 bytes.
+    pub shrunk_blocks: u8,
+    /// Reserved.
+    pub reserved: u8,
+    /// The build's own id.
+    pub build_id: u32,
+}
+
+impl IpxeStructure {
+    pub(super) fn parse(image: &[u8], at: usize) -> Option<Self> {
+        decode(image, at)
+    }
+
+    /// Its bytes.
+    #[must_use]
+    pub fn to_bytes(&self) -> Vec<u8> {
+        encode(self)
+    }
 }
 
 /// The iPXE header of the first image that has one.

@@ -1,0 +1,59 @@
+//! A file with bytes as the input of a command; `-` is stdin.
+
+use std::io::Read;
+use std::path::Path;
+
+use crate::image::{FileBytes, FileError, LARGEST_FILE_BYTES};
+
+use super::ExitCode;
+use super::error::Failure;
+
+/// How the bytes are needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Loading {
+    /// To be looked at: mapped.
+    Mapped,
+    /// To be worked on: read, so that nobody can change them meanwhile.
+    Read,
+}
+
+/// What a file is called in messages.
+pub(super) fn name_of(path: &Path) -> String {
+    if path.as_os_str() == "-" {
+        "stdin".to_owned()
+    } else {
+        path.display().to_string()
+    }
+}
+
+/// Loads a file, or stdin for `-`. `kind` is what it should be: an expansion ROM
+/// file, a firmware image.
+pub(super) fn load(path: &Path, loading: Loading, kind: &str) -> Result<FileBytes, Failure> {
+    let bytes = match loading {
+        _ if path.as_os_str() == "-" => read_stdin(),
+        Loading::Mapped => FileBytes::map(path),
+        Loading::Read => FileBytes::read(path),
+    };
+    bytes.map_err(|error| {
+        let mut failure = Failure::new(ExitCode::Failed, &error);
+        if matches!(error, FileError::TooLarge { .. }) {
+            failure.code = ExitCode::InvalidInput;
+        }
+        if let Some(first) = failure.messages.first_mut() {
+            *first = format!("{}: {first}", name_of(path));
+        }
+        failure.hint(format!("name {kind}, or - for stdin"))
+    })
+}
+
+fn read_stdin() -> Result<FileBytes, FileError> {
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .take(LARGEST_FILE_BYTES + 1)
+        .read_to_end(&mut bytes)
+        .map_err(FileError::Io)?;
+    match bytes.len() as u64 {
+        length if length > LARGEST_FILE_BYTES => Err(FileError::TooLarge { length }),
+        _ => Ok(FileBytes::from(bytes)),
+    }
+}

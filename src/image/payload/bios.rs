@@ -36,9 +36,20 @@ pub(super) fn read(parts: &[Part<'_>], budget: &mut Budget) -> Findings {
     let mut plain = Traces::default();
     let mut blocks = 0;
     let mut is_complete = false;
+    let mut searches = Vec::new();
     for part in parts {
         plain.look_at(part.bytes);
         let search = Search::run(part.bytes, budget);
+        searches.push((part, search));
+    }
+    // A program without any may be of the time when blocks had no CRC.
+    let is_named = plain.ipxe || plain.flexboot;
+    if is_named && !plain.has_stack() && searches.iter().all(|(_, search)| search.is_empty()) {
+        for (part, search) in &mut searches {
+            *search = Search::run_without_crc(part.bytes, budget);
+        }
+    }
+    for (part, search) in &searches {
         if search.gave_up {
             findings.unread.push(format!(
                 "the image at {:#x} has so much that looks like a compressed block that the \
@@ -60,6 +71,18 @@ pub(super) fn read(parts: &[Part<'_>], budget: &mut Budget) -> Findings {
         is_complete |= ends_with_a_payload(&search.blocks);
     }
     findings.count(blocks, is_complete, &plain);
+    let has_crcs = searches
+        .iter()
+        .flat_map(|(_, search)| &search.blocks)
+        .all(|block| block.has_crc);
+    let has_ipv6 = findings.traces.dhcpv6 && findings.traces.icmpv6;
+    if !has_crcs && !has_ipv6 {
+        findings.unread.push(
+            "its compressed blocks have no CRC, as iPXE made them until March 2016: what is \
+             missing in them proves nothing"
+                .to_owned(),
+        );
+    }
     findings.traces = findings.traces.with(plain);
     findings
 }
@@ -114,11 +137,11 @@ impl Findings {
         self.is_damaged |= blocks > 0 && blocks < BLOCKS_OF_A_ROM;
         self.unread.push(match blocks {
             0 => "no compressed block with a matching CRC was found: it is damaged, or \
-                  compressed in a way that is not known here, such as the NRV2B of iPXE before 2015"
+                  compressed in a way that is not known here, such as the NRV2B of iPXE before April 2015"
                 .to_owned(),
             _ => format!(
-                "{blocks} compressed blocks with matching CRCs were found where {BLOCKS_OF_A_ROM} \
-                 belong, the last three close together: one is damaged or missing"
+                "{blocks} sound compressed blocks were found where {BLOCKS_OF_A_ROM} belong, the \
+                 last three close together: one is damaged or missing"
             ),
         });
     }

@@ -12,6 +12,9 @@
 //! data, and all else. The last three follow each other closely; in a `.mrom`
 //! they are in the payload image, the first is in the BIOS image.
 //!
+//! From April 2015 to March 2016 blocks were without size and CRC, with an end
+//! marker instead. FlexBoot 3.4.719 is of that time.
+//!
 //! The compressor filters jump targets before it compresses (BCJ for x86).
 //! Strings are not changed by that.
 //!
@@ -33,16 +36,20 @@ const FEWEST_PACKED_BYTES: usize = 6;
 const LZMA_LITERAL_CONTEXT_BITS: u32 = 2;
 /// The most that one block may grow to; real ones stay below 1 MiB.
 pub(super) const LARGEST_BLOCK_BYTES: usize = 16 << 20;
+/// The most that is decompressed only to see whether it is a block.
+const LARGEST_TRY_BYTES: usize = 2 << 20;
 const LARGEST_DICTIONARY: u32 = 16 << 20;
 const STEP_BYTES: usize = 64 << 10;
 
-/// A block whose CRC matches.
+/// A block whose CRC matches, or that has none and ends properly.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Block<'a> {
     /// Where it begins, counted from the image.
     pub(super) offset: usize,
     /// Where it ends.
     pub(super) end: usize,
+    /// A CRC says that it is whole.
+    pub(super) has_crc: bool,
     packed: &'a [u8],
 }
 
@@ -60,6 +67,7 @@ pub(super) struct Search<'a> {
 pub(super) struct Budget {
     crc_bytes: u64,
     unpacked_bytes: usize,
+    tried_bytes: usize,
 }
 
 /// Why a block did not decompress.
@@ -77,6 +85,7 @@ impl Budget {
         Self {
             crc_bytes: (bytes as u64).saturating_mul(4).max(64 << 20),
             unpacked_bytes: 64 << 20,
+            tried_bytes: 64 << 20,
         }
     }
 
@@ -98,6 +107,11 @@ impl Budget {
 }
 
 impl<'a> Search<'a> {
+    /// Whether nothing was found, and all was searched.
+    pub(super) fn is_empty(&self) -> bool {
+        self.blocks.is_empty() && !self.gave_up
+    }
+
     /// Searches an image.
     pub(super) fn run(image: &'a [u8], budget: &mut Budget) -> Self {
         let mut search = Self {
@@ -125,6 +139,82 @@ impl<'a> Search<'a> {
     }
 }
 
+impl<'a> Search<'a> {
+    /// Searches an image for blocks as iPXE made them from 2015 to March 2016:
+    /// without size and CRC, up to an end marker.
+    pub(super) fn run_without_crc(image: &'a [u8], budget: &mut Budget) -> Self {
+        let mut search = Self {
+            blocks: Vec::new(),
+            gave_up: false,
+        };
+        let mut at = 0;
+        while let Some(rest) = image.get(at..).filter(|rest| !rest.is_empty()) {
+            // Zeros would decompress to zeros, and never end.
+            if rest.first() != Some(&0) || rest.iter().take(5).all(|&byte| byte == 0) {
+                at = at.saturating_add(ALIGNMENT);
+                continue;
+            }
+            let most = budget.tried_bytes.min(LARGEST_TRY_BYTES);
+            if most == 0 {
+                search.gave_up = true;
+                break;
+            }
+            let (tried, length) = length_to_marker(rest, most);
+            // The memory for a try costs time too.
+            budget.tried_bytes = budget.tried_bytes.saturating_sub(tried + STEP_BYTES / 8);
+            at = match length {
+                Some(length) => {
+                    let end = at + length;
+                    search.blocks.push(Block {
+                        offset: at,
+                        end,
+                        has_crc: false,
+                        packed: rest.get(..length).unwrap_or(rest),
+                    });
+                    end.next_multiple_of(ALIGNMENT)
+                }
+                None => at.saturating_add(ALIGNMENT),
+            };
+        }
+        search
+    }
+}
+
+/// How much comes out of what `packed` begins with, and how many bytes it has if
+/// an end marker ends it properly.
+fn length_to_marker(packed: &[u8], most: usize) -> (usize, Option<usize>) {
+    let Ok(mut reader) = reader(packed) else {
+        return (0, None);
+    };
+    reader.set_relaxed_end_condition(false);
+    let mut step = vec![0; STEP_BYTES / 8];
+    let mut unpacked = 0_usize;
+    while unpacked < most {
+        match reader.read(&mut step) {
+            Ok(0) if unpacked > 0 => {
+                let (rest, buffered) = reader.into_parts();
+                let unused = rest.len() + buffered.len();
+                return (unpacked, packed.len().checked_sub(unused));
+            }
+            Ok(0) | Err(_) => break,
+            Ok(read) => unpacked += read,
+        }
+    }
+    (unpacked, None)
+}
+
+fn reader(packed: &[u8]) -> std::io::Result<LzmaReader<&[u8]>> {
+    LzmaReader::new(
+        packed,
+        u64::MAX,
+        LZMA_LITERAL_CONTEXT_BITS,
+        0,
+        0,
+        LARGEST_DICTIONARY,
+        None,
+    )
+}
+
 impl<'a> Block<'a> {
     /// What would be a block at `offset`, whatever its CRC.
     fn claimed(image: &'a [u8], offset: usize) -> Option<Self> {
@@ -140,6 +230,7 @@ impl<'a> Block<'a> {
         Some(Self {
             offset,
             end: offset + LENGTH_BYTES + length,
+            has_crc: true,
             packed,
         })
     }
@@ -161,16 +252,7 @@ impl<'a> Block<'a> {
     /// at the very end may be too many.
     pub(super) fn unpack(&self, budget: &mut Budget) -> Result<Vec<u8>, BlockError> {
         let most = budget.unpacked_bytes();
-        let mut reader = LzmaReader::new(
-            self.packed,
-            u64::MAX,
-            LZMA_LITERAL_CONTEXT_BITS,
-            0,
-            0,
-            LARGEST_DICTIONARY,
-            None,
-        )
-        .map_err(|_| BlockError::Damaged)?;
+        let mut reader = reader(self.packed).map_err(|_| BlockError::Damaged)?;
         reader.set_defer_errors(true);
         let mut unpacked = Vec::new();
         let mut step = vec![0; STEP_BYTES];
@@ -219,6 +301,19 @@ pub(super) mod tests {
         block
     }
 
+    /// A block as iPXE's compressor made it in 2015.
+    pub(in super::super) fn pack_without_crc(code: &[u8]) -> Vec<u8> {
+        let options = LzmaOptions {
+            lc: 2,
+            lp: 0,
+            pb: 0,
+            ..LzmaOptions::with_preset(6)
+        };
+        let mut writer = LzmaWriter::new_no_header(Vec::new(), &options, true).unwrap();
+        writer.write_all(code).unwrap();
+        writer.finish().unwrap()
+    }
+
     fn padded(blocks: &[Vec<u8>]) -> Vec<u8> {
         let mut image = vec![0xcc; 32];
         for block in blocks {
@@ -243,6 +338,19 @@ pub(super) mod tests {
         let unpacked = search.blocks[2].unpack(&mut budget()).unwrap();
         assert!(unpacked.starts_with(&code));
         assert!(unpacked.len() < code.len() + 300);
+    }
+
+    #[test]
+    fn blocks_without_crc_are_found_by_their_end_markers() {
+        let code: Vec<u8> = (0..5000_u32)
+            .map(|n| u8::try_from(n * n % 251).unwrap())
+            .collect();
+        let image = padded(&[pack_without_crc(&code), pack_without_crc(b"data")]);
+        assert_eq!(Search::run(&image, &mut budget()).blocks.len(), 0);
+        let search = Search::run_without_crc(&image, &mut budget());
+        assert_eq!(search.blocks.len(), 2);
+        assert!(search.blocks[0].is_followed_by(&search.blocks[1]));
+        assert_eq!(search.blocks[0].unpack(&mut budget()), Ok(code));
     }
 
     #[test]

@@ -106,7 +106,7 @@ mod tests {
     use super::super::blocks::Search;
     use super::super::synthetic::{
         IPXE, IPXE_WITH_IPV6, blocks, efi, fill_in_sum, flexboot_for_connectx3,
-        flexboot_for_connectx4, image, mrom, program, rom,
+        flexboot_for_connectx4, image, mrom, program, rom, rom_without_crcs,
     };
     use super::super::uefi_compression::Variant;
     use super::*;
@@ -157,6 +157,18 @@ mod tests {
             let file = mrom(&code, true);
             assert_eq!(answers(&file), (Program::FlexBoot, [Yes, Yes, unset]));
             assert_eq!(prove(&file).version.as_deref(), Some("3.4.812"));
+        }
+    }
+
+    #[test]
+    fn blocks_without_crc_may_show_ipv6_but_never_its_absence() {
+        let file = rom_without_crcs(&flexboot_for_connectx4(0));
+        assert_eq!(answers(&file), (Program::FlexBoot, [Yes, Yes, No]));
+        assert_eq!(answers(&rom_without_crcs(IPXE)).1, UNKNOWN);
+        for at in 0x80..file.len() {
+            let mut damaged = file.clone();
+            damaged[at] ^= 0x20;
+            assert_ne!(answers(&damaged).1[0], No, "{at:#x}");
         }
     }
 

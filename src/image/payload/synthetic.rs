@@ -1,7 +1,7 @@
 //! Expansion ROMs made up for tests: no program runs in them, but they are built
 //! like those of iPXE's tools.
 
-use super::blocks::tests::pack;
+use super::blocks::tests::{pack, pack_without_crc};
 use super::ip_version_default::tests::code_with_default;
 use super::uefi_compression::Variant;
 use super::uefi_compression::tests::pack as pack_for_uefi;
@@ -65,6 +65,16 @@ pub(super) fn mrom(code: &[u8], is_last: bool) -> Vec<u8> {
     let payload = blocks(&[b"late code", b"data16", code]);
     file.extend(image(0xff, is_last, &payload));
     file
+}
+
+/// A `.rom` of 2015.
+pub(super) fn rom_without_crcs(code: &[u8]) -> Vec<u8> {
+    let mut contents = b"iPXE\0FlexBoot v3.4.719\0(PCI".to_vec();
+    for code in [&b"early"[..], b"late code", b"data16", code] {
+        contents.resize(contents.len().next_multiple_of(16), 0xff);
+        contents.extend(pack_without_crc(code));
+    }
+    image(0, true, &contents)
 }
 
 /// An EFI program with one section.

@@ -8,7 +8,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use flexctl::image::option_rom::{
-    CodeType, RecordPatch, RomPatch, RomSelection, check_option_rom, extract,
+    CodeType, RecordPatch, RomImage, RomPatch, RomSelection, check_option_rom, extract,
 };
 use flexctl::image::{FlexBootVersion, OptionRom, RomProduct, Severity, worst};
 use ring::Need;
@@ -69,7 +69,7 @@ fn the_headers_of_ipxe_are_read() {
     }
     for (name, bytes) in ipxe("pxe-").iter().chain(&ipxe("efi-")) {
         let rom = OptionRom::parse(bytes).tree.unwrap();
-        let codes: Vec<CodeType> = rom.images.iter().map(|image| image.code_type()).collect();
+        let codes: Vec<CodeType> = rom.images.iter().map(RomImage::code_type).collect();
         if name.starts_with("pxe-") {
             assert_eq!(codes, [CodeType::PcAt], "{name}");
         } else {

@@ -256,6 +256,7 @@ const POLICY: EditPolicy = EditPolicy {
     slot: None,
     unsigned: Permission::Granted,
     other_device: Permission::Refused,
+    damaged_rom: Permission::Refused,
     unversioned: Permission::Refused,
 };
 
@@ -496,6 +497,7 @@ fn stale_bytes_and_reserved_bits_come_out_as_mstflint_leaves_them() {
             if region.kind == PieceKind::Gap {
                 let from = usize::try_from(region.offset).unwrap();
                 let to = from + usize::try_from(region.length).unwrap();
+                #[allow(clippy::needless_range_loop)]
                 for at in from..to {
                     let [byte, ..] = (region.offset ^ at as u64)
                         .wrapping_mul(0x9e37)

@@ -72,6 +72,11 @@ impl Output {
         Self::line(format_args!("{} {text}", styled(CARE, "warning:")));
     }
 
+    /// The next step, after an answer that asks for one.
+    pub(super) fn hint(text: impl Display) {
+        Self::line(format_args!("{} {text}", styled(CARE, "hint:")));
+    }
+
     /// A line on stderr. Nobody is left to be told when that fails.
     pub(super) fn line(text: impl Display) {
         let _ = writeln!(anstream::stderr().lock(), "{text}");

@@ -27,6 +27,7 @@ mod disable_ipv6;
 mod doctor;
 mod enable_ipv6;
 mod faults;
+mod image;
 mod json;
 mod list;
 mod man;

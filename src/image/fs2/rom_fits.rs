@@ -6,7 +6,7 @@
 //! `IsFwSupportingRomModify`).
 
 use super::{Fs2Image, MOST_SECTION_BYTES};
-use crate::hwdb::Hwdb;
+use crate::hwdb::Chip;
 use crate::image::{
     EditError, EditPolicy, FirmwareVersion, OptionRom, Permission, version_records,
 };
@@ -27,10 +27,12 @@ pub(super) fn check_rom(
     if !rom.len().is_multiple_of(4) {
         return Err(EditError::RomLength { length: rom.len() });
     }
-    let parsed = OptionRom::parse(rom);
-    let tree = parsed
-        .sound()
-        .map_err(|findings| EditError::RomDamaged { findings })?;
+    let parsed = OptionRom::parse(rom).sound();
+    let tree = match parsed {
+        Ok(tree) => Some(tree),
+        Err(_) if policy.damaged_rom == Permission::Granted => None,
+        Err(findings) => return Err(EditError::RomDamaged { findings }),
+    };
     if rom.len() > MOST_SECTION_BYTES {
         return Err(EditError::TooLarge {
             what: "the ROM".to_owned(),
@@ -53,7 +55,7 @@ pub(super) fn check_rom(
     // Without a record that names a device, the PCI data structures tell.
     let by_records = !wanted.is_empty();
     if !by_records {
-        wanted = tree.device_ids();
+        wanted = tree.map(|tree| tree.device_ids()).unwrap_or_default();
     }
     let own = device_ids(image);
     let fits = if by_records {
@@ -108,12 +110,6 @@ fn device_ids(image: &Fs2Image<'_>) -> Vec<u16> {
     if let Some(id) = facts.pci_device_id.filter(|&id| id != 0) {
         return vec![id];
     }
-    let Ok(hwdb) = Hwdb::builtin() else {
-        return Vec::new();
-    };
-    let known = hwdb.devices().iter().filter(|device| {
-        let ids = &mut facts.hardware_ids.iter();
-        ids.any(|id| id & 0xffff == u32::from(device.hardware_id))
-    });
-    known.map(|device| device.pci_device).collect()
+    let chips = facts.hardware_ids.iter().filter_map(|id| Chip::of(*id));
+    chips.flat_map(|chip| chip.pci_devices.clone()).collect()
 }

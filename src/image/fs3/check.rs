@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::hwdb::{Chip, ChipFormat};
 use crate::image::boot2::BOOT2_OFFSET;
 use crate::image::checksum::crc16;
 use crate::image::{Finding, FindingKind, Severity, worst};
@@ -16,7 +17,7 @@ use super::digest::{Gaps, digest};
 use super::header::HEADER_BYTES;
 use super::image_info::IMAGE_INFO_BYTES;
 use super::signature::{DIGEST_OFFSET, SIGNATURE_256_BYTES, SIGNATURE_512_BYTES};
-use super::{Fs3File, Fs3Image, Hardware, Section, SectionType, Signature};
+use super::{Fs3File, Fs3Image, Section, SectionType, Signature};
 
 /// Bytes of MFG_INFO and DEV_INFO.
 const MFG_INFO_BYTES: usize = 0x140;
@@ -215,11 +216,12 @@ impl<'a> Checker<'a> {
             ));
         }
         let first = info.hardware_ids().first().copied().unwrap_or(0);
-        if Hardware::of(first).is_some() {
+        let chip = Chip::of(first);
+        if chip.is_some_and(|chip| chip.format == ChipFormat::Fs3) {
             return;
         }
         let (path, at) = (image.path("IMAGE_INFO/supported_hw_id"), offset + 0x118);
-        let finding = if Hardware::is_other(first) {
+        let finding = if chip.is_some() {
             Finding::warning(
                 FindingKind::BadValue,
                 path,

@@ -14,7 +14,7 @@
 
 use std::ops::Range;
 
-use crate::hwdb::Hwdb;
+use crate::hwdb::{Chip, ChipFormat, ChipKind};
 use crate::image::boot2::BOOT2_OFFSET;
 use crate::image::{
     ByteChange, EditError, EditPolicy, Edited, Finding, FindingKind, ImageKind, Parsed, Permission,
@@ -26,7 +26,7 @@ use super::digest::image_digest;
 use super::itoc::ITOC_SECTOR_BYTES;
 use super::itoc_entry::ENTRY_BYTES;
 use super::rom_plan::{Planned, plan};
-use super::{Fs3File, Fs3Image, Hardware, ImageInfo, SectionType, Signature, parse};
+use super::{Fs3File, Fs3Image, ImageInfo, SectionType, Signature, parse};
 
 /// Where the part that is written anew begins: the magic stays.
 const MAGIC_BYTES: usize = 16;
@@ -131,10 +131,14 @@ fn adapter_info<'a>(image: &Fs3Image<'a>) -> Result<ImageInfo<'a>, EditError> {
         needed_for: "says which device it is for".to_owned(),
     })?;
     let first = info.hardware_ids().first().copied().unwrap_or(0);
-    match Hardware::of(first) {
-        Some(device) if device.adapter => Ok(info),
-        Some(device) => Err(EditError::Unsupported {
-            format: format!("FS3 firmware for {}", device.name),
+    match Chip::of(first) {
+        Some(chip) if chip.format != ChipFormat::Fs3 => Err(EditError::Unsupported {
+            format: format!("FS3 firmware for {}", chip.name),
+            reason: "that chip has firmware of another format".to_owned(),
+        }),
+        Some(chip) if chip.kind == ChipKind::Adapter => Ok(info),
+        Some(chip) => Err(EditError::Unsupported {
+            format: format!("FS3 firmware for {}", chip.name),
             reason: "only network cards have an expansion ROM".to_owned(),
         }),
         None => Err(EditError::Unsupported {
@@ -172,19 +176,11 @@ fn check_rom(rom: &[u8], info: &ImageInfo<'_>, policy: &EditPolicy) -> Result<()
     Ok(())
 }
 
-/// PCI device ids of the devices that an image is for.
+/// PCI device ids of the chips that an image is for.
 fn device_ids(info: &ImageInfo<'_>) -> Vec<u16> {
     let hardware = info.hardware_ids();
-    let hwdb = Hwdb::builtin().ok();
-    let devices = hwdb.as_ref().map(Hwdb::devices).unwrap_or_default();
-    let in_hwdb = devices.iter().filter(|device| {
-        hardware
-            .iter()
-            .any(|id| id & 0xffff == u32::from(device.hardware_id))
-    });
-    let mut ids: Vec<u16> = in_hwdb.map(|device| device.pci_device).collect();
-    let others = hardware.iter().filter_map(|id| Hardware::of(*id));
-    ids.extend(others.map(|device| device.pci_device));
+    let chips = hardware.iter().filter_map(|id| Chip::of(*id));
+    let mut ids: Vec<u16> = chips.flat_map(|chip| chip.pci_devices.clone()).collect();
     ids.extend(info.pci_device_id());
     ids.sort_unstable();
     ids.dedup();

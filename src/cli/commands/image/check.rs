@@ -11,6 +11,7 @@ use super::super::super::context::output_of;
 use super::super::super::error::Failure;
 use super::super::super::findings_text::{Strictness, exit_code, findings_text};
 use super::super::super::input_file::Loading;
+use super::super::super::output::Output;
 use super::super::super::report::{FindingCounts, FindingReport};
 use super::source::SourceArgs;
 
@@ -76,7 +77,11 @@ pub(super) fn check(args: &CheckArgs, global: &GlobalArgs) -> Result<ExitCode, F
         output.answer(&findings_text(&source.name, &findings))
     };
     answer.map_err(|error| Failure::unwritten(&error))?;
-    Ok(exit_code(&findings, strictness))
+    let code = exit_code(&findings, strictness);
+    if code != ExitCode::Done {
+        Output::hint("get the image again from where it comes from; do not burn this one");
+    }
+    Ok(code)
 }
 
 /// Where the file made from the tree differs from the file that was read. That

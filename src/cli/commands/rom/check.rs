@@ -12,7 +12,7 @@ use super::super::super::args::GlobalArgs;
 use super::super::super::context::output_of;
 use super::super::super::error::Failure;
 use super::super::super::findings_text::{Strictness, exit_code, findings_text};
-use super::super::super::output::{CARE, DIM, Output, styled};
+use super::super::super::output::{DIM, Output, styled};
 use super::super::super::report::{FindingCounts, FindingReport, ProofReport};
 use super::proof::proof_text;
 use super::source::{CARD_NOTE, Source, SourceArgs};
@@ -75,11 +75,7 @@ pub(super) fn check(args: &CheckArgs, global: &GlobalArgs) -> Result<ExitCode, F
                 .map_err(|error| Failure::unwritten(&error))?;
         }
         if !passed {
-            Output::line(format_args!(
-                "{} {}",
-                styled(CARE, "hint:"),
-                hint(&findings)
-            ));
+            Output::hint(hint(&findings));
         }
         roms.push(RomCheckReport {
             passed,

@@ -35,9 +35,59 @@ fn rom(place: &Place, name: &str, device: u16, size: usize) -> String {
 fn info_says_what_an_image_is() {
     let place = place();
     let fs3 = image(&place, "cx4.bin", FS3);
-    assert_snapshot!(place.run(&format!("image info {fs3}")), @"");
+    assert_snapshot!(place.run(&format!("image info {fs3}")), @"
+    exit 0
+    --- stdout
+    <place>/cx4.bin: FS3 firmware, 2097152 bytes
+
+    image of 78144 bytes at 0x00000000
+      version        12.14.2036, released 2016-05-30
+      board (PSID)   FLX2190000001
+      product        FLX-CX4
+      description    synthetic ConnectX-4 image of flexctl
+      for            ConnectX-4 (hardware id 0x0209 rev 0)
+      PCI id         15b3:1013
+      expansion ROM  PXE 3.4.718 for 0x1013, 4116 bytes at 0x00003000
+      base GUID      e41d2d0300abcd00 and 7 more
+      base MAC       e41d2dabcd00 and 7 more
+      made from      synthetic.prs
+      security       none
+    ");
     let fs2 = image(&place, "cx3.bin", FS2);
-    assert_snapshot!(place.run(&format!("image info {fs2} --sections")), @"");
+    assert_snapshot!(place.run(&format!("image info {fs2} --sections")), @"
+    exit 0
+    --- stdout
+    <place>/cx3.bin: FS2 firmware, 19896 bytes
+
+    image of 19896 bytes at 0x00000000
+      version         2.42.5000, released 2017-09-25
+      board (PSID)    FLX1090000001
+      for             ConnectX-3 (hardware id 0x01f5 rev 0)
+      PCI id          15b3:1003
+      expansion ROM   PXE 3.4.752 for 0x1003, 4116 bytes at 0x000006e8
+      node GUID       0002c90300abcd00
+      port1 GUID      0002c90300abcd01
+      port2 GUID      0002c90300abcd02
+      sysimage GUID   0002c90300abcd03
+      port1 MAC       0002c9abcd00
+      port2 MAC       0002c9abcd01
+      VSD             synthetic
+      made from       synthetic.prs
+      least mstflint  2.0.0
+      security        none
+
+      part              type  offset      bytes  CRC
+      Configuration     0x02  0x00000668  108    0xe11e
+      ROM               0x05  0x000006e8  4116   0xf243
+      GUID              0x06  0x00001710  48     0xd0fe  of the one card
+      Image Info        0x0a  0x00001754  436    0xf314
+      DDR               0x01  0x0000191c  4096   0xfcb7
+      DDR               0x01  0x00002930  8192   0x49db
+      DDR               0x01  0x00004944  1024   0x1219
+      Configuration     0x02  0x00004d58  0      0x3619
+      Jump addresses    0x03  0x00004d6c  16     0x29bd
+      FW Configuration  0x09  0x00004d90  36     0x7eec
+    ");
     let document = place.document(&format!("image info {fs3}"));
     assert_eq!(document["schema"], "flexctl.image-info/1");
     assert_eq!(document["format"], "FS3");
@@ -67,13 +117,25 @@ fn check_names_every_damage_and_its_exit_code_follows() {
     let place = place();
     let mut bytes = build(FS3).unwrap();
     let sound = file(&place, "sound.bin", &bytes);
-    assert_snapshot!(place.run(&format!("image check --round-trip {sound}")), @"");
+    assert_snapshot!(place.run(&format!("image check --round-trip {sound}")), @"
+    exit 0
+    --- stdout
+    <place>/sound.bin: sound
+    ");
     // In the ROM, in MAIN_CODE, and in the header of the table of contents.
     for at in [0x3010, 0x8100] {
         bytes[at] ^= 0x40;
     }
     let damaged = file(&place, "damaged.bin", &bytes);
-    assert_snapshot!(place.run(&format!("image check {damaged}")), @"");
+    assert_snapshot!(place.run(&format!("image check {damaged}")), @"
+    exit 6
+    --- stdout
+    error: slot0/ROM_CODE/crc at 0x00003000: wrong CRC (expected 0xa92b, found 0x865b)
+    error: slot0/MAIN_CODE/crc at 0x00008000: wrong CRC (expected 0xf07f, found 0x1d80)
+    <place>/damaged.bin: damaged, 2 errors
+    --- stderr
+    hint: get the image again from where it comes from; do not burn this one
+    ");
     let document = place.document(&format!("image check {damaged}"));
     assert_eq!(document["schema"], "flexctl.image-check/1");
     assert_eq!(document["errors"], 2);
@@ -106,9 +168,21 @@ fn what_is_no_image_of_these_cards_is_refused_by_name() {
     fs4[..16].copy_from_slice(&flexctl::image::FS4_MAGIC);
     fs4[0x10] = 1;
     let fs4 = file(&place, "fs4.bin", &fs4);
-    assert_snapshot!(place.run(&format!("image info {fs4}")), @"");
+    assert_snapshot!(place.run(&format!("image info {fs4}")), @"
+    exit 6
+    --- stderr
+    error: <place>/fs4.bin: no firmware image of a ConnectX-3 or -4
+    caused by: magic at 0x00000000: FS4 firmware, for a ConnectX-5 or later: flexctl is for ConnectX-3 and -4
+    hint: newer cards are maintained by mstflint
+    ");
     let rom = rom(&place, "x.rom", 0x1013, 100);
-    assert_snapshot!(place.run(&format!("image check {rom}")), @"");
+    assert_snapshot!(place.run(&format!("image check {rom}")), @"
+    exit 6
+    --- stderr
+    error: <place>/x.rom: no firmware image of a ConnectX-3 or -4
+    caused by: magic at 0x00000000: an expansion ROM by itself, not a firmware image
+    hint: this is an expansion ROM: `flexctl rom info` shows what is inside
+    ");
     let empty = file(&place, "empty.bin", b"");
     let text = file(&place, "text.bin", b"this is no image\n");
     for bad in [
@@ -172,18 +246,34 @@ fn what_could_hurt_has_a_door_of_its_own() {
     let fs3 = image(&place, "cx4.bin", FS3);
     let other = rom(&place, "other.rom", 0x1003, 100);
     let new = place.path("new.bin").display().to_string();
-    assert_snapshot!(place.run(&format!("image rom replace {fs3} {other} -o {new}")), @"");
+    assert_snapshot!(place.run(&format!("image rom replace {fs3} {other} -o {new}")), @"
+    exit 5
+    --- stderr
+    error: <place>/cx4.bin: the ROM is for device 0x1003, the image for 0x1013
+    hint: `flexctl rom patch --device-id` makes a ROM for another card of the same driver; --allow-other-device takes it as it is
+    ");
     let mut bytes = fs::read(rom(&place, "fits.rom", 0x1013, 1000)).unwrap();
     bytes[100] ^= 1;
     let broken = file(&place, "broken.rom", &bytes);
-    assert_snapshot!(place.run(&format!("image rom replace {fs3} {broken} -o {new}")), @"");
+    assert_snapshot!(place.run(&format!("image rom replace {fs3} {broken} -o {new}")), @"
+    exit 6
+    --- stderr
+    error: <place>/cx4.bin: the ROM is damaged: image0/checksum at 0x00000000: the 1536 bytes of the image do not add up to 0: a BIOS does not run it (expected 0x00, found 0xff)
+    hint: `flexctl rom check` says all that is wrong with the ROM; --allow-damaged-rom takes it as it is
+    ");
     let fits = rom(&place, "fits.rom", 0x1013, 1000);
     let signed = image(
         &place,
         "signed.bin",
         &FS3.replace("\"digest\"", "\"vendor\""),
     );
-    assert_snapshot!(place.run(&format!("image rom replace {signed} {fits} -o {new}")), @"");
+    assert_snapshot!(place.run(&format!("image rom replace {signed} {fits} -o {new}")), @"
+    exit 5
+    --- stderr
+    error: <place>/signed.bin: the image is signed by its vendor (slot0/IMAGE_SIGNATURE_256 at 0x00013000), and a changed image is not
+    caused by: a card with secure firmware refuses an unsigned image; one without does not look at the signature
+    hint: --allow-unsigned changes it all the same; `mstflint -d CARD q full` says whether a card has secure firmware
+    ");
     assert!(!place.path("new.bin").exists());
     place.answer(&format!(
         "image rom replace {signed} {fits} -o {new} --allow-unsigned"
@@ -208,7 +298,16 @@ fn boot_defaults_are_shown_changed_and_changed_back() {
     assert!(shown.contains("inferred, not documented"), "{shown}");
     assert!(shown.contains("IP_VER"), "{shown}");
     let (new, back) = (place.path("new.bin"), place.path("back.bin"));
-    assert_snapshot!(place.run(&format!("image defaults {old} IP_VER=IPv4_IPv6 -o {}", new.display())), @"");
+    assert_snapshot!(place.run(&format!("image defaults {old} IP_VER=IPv4_IPv6 -o {}", new.display())), @"
+    exit 0
+    --- stderr
+    slot0/header/crc at 0x00000022: 0x520 -> 0x7c0b
+    slot0/CNF/IP_VER[1] at 0x0000069c: IPv4 -> IPv4_IPv6
+    slot0/CNF/IP_VER[2] at 0x000006c0: IPv4 -> IPv4_IPv6
+    slot0/CNF/crc at 0x000006d4: 0xe11e -> 0xa28d
+    warning: what these registers are is inferred, not documented; a value that is set on the card goes before them
+    written to <place>/new.bin
+    ");
     let changed = fs::read(&new).unwrap();
     let before = fs::read(&old).unwrap();
     let differing = before.iter().zip(&changed).filter(|(a, b)| a != b).count();
@@ -243,7 +342,12 @@ fn boot_defaults_are_shown_changed_and_changed_back() {
     let fs3 = image(&place, "cx4.bin", FS3);
     assert_eq!(place.run(&format!("image defaults {fs3}")).code, 5);
     let without = image(&place, "none.bin", &format!("boot_defaults = false\n{FS2}"));
-    assert_snapshot!(place.run(&format!("image defaults {without}")), @"");
+    assert_snapshot!(place.run(&format!("image defaults {without}")), @"
+    exit 5
+    --- stderr
+    error: <place>/none.bin: the pattern of a port's boot defaults was found 0 times, and 2 are expected
+    hint: this image is not of the kind whose boot defaults are known; use `flexctl settings set` on the card instead
+    ");
 }
 
 #[test]
@@ -259,7 +363,17 @@ fn build_makes_images_and_says_what_is_wrong_with_a_description() {
         "wrong.toml",
         b"format = 'fs3'\nfile_size = 0x200000\nhw_ids = [1]\nwhat = 2\n",
     );
-    assert_snapshot!(place.run(&format!("image build {wrong} -o {new} --overwrite")), @"");
+    assert_snapshot!(place.run(&format!("image build {wrong} -o {new} --overwrite")), @"
+    exit 6
+    --- stderr
+    error: <place>/wrong.toml: no description of an image
+    caused by: TOML parse error at line 4, column 1
+      |
+    4 | what = 2
+      | ^^^^
+    unknown field `what`, expected one of `format`, `file_size`, `log2_chunk`, `slots`, `fill`, `psid`, `original_psid`, `version`, `date`, `mic_version`, `hw_ids`, `pci_device`, `name`, `description`, `prs_name`, `product_version`, `vsd`, `device_vsd`, `security`, `base_guid`, `base_mac`, `address_count`, `per_port_step`, `boot2`, `spare_itoc`, `section`, `rom`, `ini`, `signature`, `public_keys`
+    hint: descriptions to start from are in tests/images of flexctl's source
+    ");
     let nothing = file(&place, "nothing.toml", b"");
     assert_eq!(
         place

@@ -12,6 +12,7 @@ use super::commands::{
     ImageArgs, ListArgs, ManArgs, PlanArgs, RestoreArgs, RomArgs, SettingsArgs, ShowArgs, SimArgs,
     SimExecArgs,
 };
+use super::only_named::OnlyNamed;
 
 /// Switch Mellanox ConnectX-3/-4 cards to IPv6 network boot from the running system
 ///
@@ -91,24 +92,24 @@ pub(super) struct GlobalArgs {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    List(ListArgs),
-    Show(ShowArgs),
-    EnableIpv6(EnableArgs),
-    DisableIpv6(DisableArgs),
-    Settings(SettingsArgs),
-    Plan(PlanArgs),
-    Apply(ApplyArgs),
-    Check(CheckArgs),
-    Backup(BackupArgs),
-    Restore(RestoreArgs),
-    Rom(RomArgs),
-    Image(ImageArgs),
-    Doctor(DoctorArgs),
-    Sim(SimArgs),
-    Completions(CompletionsArgs),
-    Man(ManArgs),
+    List(OnlyNamed<ListArgs>),
+    Show(OnlyNamed<ShowArgs>),
+    EnableIpv6(OnlyNamed<EnableArgs>),
+    DisableIpv6(OnlyNamed<DisableArgs>),
+    Settings(OnlyNamed<SettingsArgs>),
+    Plan(OnlyNamed<PlanArgs>),
+    Apply(OnlyNamed<ApplyArgs>),
+    Check(OnlyNamed<CheckArgs>),
+    Backup(OnlyNamed<BackupArgs>),
+    Restore(OnlyNamed<RestoreArgs>),
+    Rom(OnlyNamed<RomArgs>),
+    Image(OnlyNamed<ImageArgs>),
+    Doctor(OnlyNamed<DoctorArgs>),
+    Sim(OnlyNamed<SimArgs>),
+    Completions(OnlyNamed<CompletionsArgs>),
+    Man(OnlyNamed<ManArgs>),
     #[command(name = "__sim-exec", hide = true)]
-    SimExec(SimExecArgs),
+    SimExec(OnlyNamed<SimExecArgs>),
 }
 
 /// Options of every command that writes to a card.

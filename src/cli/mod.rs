@@ -18,6 +18,7 @@ mod input_file;
 mod ipv6_job;
 mod listing;
 mod new_file;
+mod only_named;
 mod output;
 mod output_file;
 mod profile_job;

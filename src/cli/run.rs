@@ -2,7 +2,6 @@
 
 use std::ffi::OsString;
 
-use clap::Parser;
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use serde::Serialize;
 
@@ -12,6 +11,7 @@ use super::commands;
 use super::complete;
 use super::context::{Context, output_of};
 use super::error::{Failure, FailureReport};
+use super::only_named::{OnlyNamed, parse};
 use super::output::{CARE, Output, styled};
 
 /// A run that failed before it had an answer.
@@ -29,7 +29,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> u8 {
     if let Some(code) = complete::answer(&arguments) {
         return code as u8;
     }
-    let cli = match Cli::try_parse_from(&arguments) {
+    let cli = match parse(&arguments) {
         Ok(cli) => cli,
         Err(error) => return usage(&error, &arguments) as u8,
     };
@@ -95,24 +95,26 @@ fn dispatch(cli: &Cli) -> Result<u8, Failure> {
     let global = &cli.global;
     let code = match &cli.command {
         // These two must not start threads or touch a card.
-        Command::SimExec(args) => return Ok(commands::sim_exec(args)),
-        Command::Sim(args) => return commands::sim(args, output_of(global)),
-        Command::Completions(args) => commands::completions(args, output_of(global)),
-        Command::Man(args) => commands::man(args, output_of(global)),
+        Command::SimExec(OnlyNamed(args)) => return Ok(commands::sim_exec(args)),
+        Command::Sim(OnlyNamed(args)) => return commands::sim(args, output_of(global)),
+        Command::Completions(OnlyNamed(args)) => commands::completions(args, output_of(global)),
+        Command::Man(OnlyNamed(args)) => commands::man(args, output_of(global)),
         // Files need neither data files nor a host.
-        Command::Rom(args) => commands::rom(args, global),
-        Command::Image(args) => commands::image(args, global),
-        Command::List(args) => commands::list(args, &Context::new(global)?),
-        Command::Show(args) => commands::show(args, &Context::new(global)?),
-        Command::EnableIpv6(args) => commands::enable_ipv6(args, &Context::new(global)?),
-        Command::DisableIpv6(args) => commands::disable_ipv6(args, &Context::new(global)?),
-        Command::Settings(args) => commands::settings(args, &Context::new(global)?),
-        Command::Plan(args) => commands::plan(args, &Context::new(global)?),
-        Command::Apply(args) => commands::apply(args, &Context::new(global)?),
-        Command::Check(args) => commands::check(args, &Context::new(global)?),
-        Command::Backup(args) => commands::backup(args, &Context::new(global)?),
-        Command::Restore(args) => commands::restore(args, &Context::new(global)?),
-        Command::Doctor(args) => commands::doctor(args, &Context::new(global)?),
+        Command::Rom(OnlyNamed(args)) => commands::rom(args, global),
+        Command::Image(OnlyNamed(args)) => commands::image(args, global),
+        Command::List(OnlyNamed(args)) => commands::list(args, &Context::new(global)?),
+        Command::Show(OnlyNamed(args)) => commands::show(args, &Context::new(global)?),
+        Command::EnableIpv6(OnlyNamed(args)) => commands::enable_ipv6(args, &Context::new(global)?),
+        Command::DisableIpv6(OnlyNamed(args)) => {
+            commands::disable_ipv6(args, &Context::new(global)?)
+        }
+        Command::Settings(OnlyNamed(args)) => commands::settings(args, &Context::new(global)?),
+        Command::Plan(OnlyNamed(args)) => commands::plan(args, &Context::new(global)?),
+        Command::Apply(OnlyNamed(args)) => commands::apply(args, &Context::new(global)?),
+        Command::Check(OnlyNamed(args)) => commands::check(args, &Context::new(global)?),
+        Command::Backup(OnlyNamed(args)) => commands::backup(args, &Context::new(global)?),
+        Command::Restore(OnlyNamed(args)) => commands::restore(args, &Context::new(global)?),
+        Command::Doctor(OnlyNamed(args)) => commands::doctor(args, &Context::new(global)?),
     }?;
     Ok(code as u8)
 }

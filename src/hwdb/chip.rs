@@ -1,10 +1,9 @@
 //! Chips by the hardware id that firmware images carry.
 
-use std::sync::OnceLock;
-
 use serde::Deserialize;
 
 const CHIPS: &str = include_str!("../../hwdb/chips.toml");
+const RECORD: &str = "[[chip]]\n";
 
 /// A chip that runs firmware.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
@@ -44,34 +43,20 @@ pub enum ChipKind {
     Switch,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ChipsFile {
-    #[serde(rename = "schema")]
-    _schema: u32,
-    #[serde(rename = "source")]
-    _source: Vec<String>,
-    chip: Vec<Chip>,
-}
-
 impl Chip {
-    /// All chips; read at the first call, as most commands need none.
-    #[must_use]
-    pub fn all() -> &'static [Self] {
-        static ALL: OnceLock<Vec<Chip>> = OnceLock::new();
-        // The file is part of the program and a test reads it.
-        ALL.get_or_init(|| {
-            toml::from_str::<ChipsFile>(CHIPS).map_or_else(|_| Vec::new(), |file| file.chip)
-        })
-    }
-
     /// The chip with the hardware id of a firmware image, its revision (the
     /// upper half) ignored.
+    ///
+    /// Only this chip's record is read: a start of the program has no time to
+    /// waste on the others. `tests` below read the whole file.
     #[must_use]
-    pub fn of(hardware_id: u32) -> Option<&'static Self> {
-        Self::all()
-            .iter()
-            .find(|chip| u32::from(chip.hardware_id) == hardware_id & 0xffff)
+    pub fn of(hardware_id: u32) -> Option<Self> {
+        let line = format!("hardware_id = {:#06x}\n", hardware_id & 0xffff);
+        let record = CHIPS
+            .split(RECORD)
+            .skip(1)
+            .find(|record| record.contains(&line))?;
+        toml::from_str(record).ok()
     }
 }
 
@@ -79,9 +64,22 @@ impl Chip {
 mod tests {
     use super::*;
 
+    #[derive(Deserialize)]
+    #[serde(deny_unknown_fields)]
+    struct ChipsFile {
+        schema: u32,
+        source: Vec<String>,
+        chip: Vec<Chip>,
+    }
+
     #[test]
     fn the_file_loads_and_no_chip_is_there_twice() {
         let file: ChipsFile = toml::from_str(CHIPS).unwrap();
+        assert_eq!(file.schema, 1);
+        assert!(!file.source.is_empty());
+        for chip in &file.chip {
+            assert_eq!(Chip::of(chip.hardware_id.into()).as_ref(), Some(chip));
+        }
         let mut ids: Vec<u16> = file.chip.iter().map(|chip| chip.hardware_id).collect();
         ids.sort_unstable();
         ids.dedup();

@@ -38,7 +38,7 @@ pub(in crate::cli) struct FirmwareReport {
 struct HardwareReport {
     id: String,
     revision: u16,
-    chip: Option<&'static str>,
+    chip: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -117,7 +117,7 @@ fn hardware(id: &u32) -> HardwareReport {
     HardwareReport {
         id: format!("{:#06x}", id & 0xffff),
         revision: (id >> 16) as u16,
-        chip: Chip::of(*id).map(|chip| chip.name.as_str()),
+        chip: Chip::of(*id).map(|chip| chip.name),
     }
 }
 

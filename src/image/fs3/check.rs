@@ -217,7 +217,10 @@ impl<'a> Checker<'a> {
         }
         let first = info.hardware_ids().first().copied().unwrap_or(0);
         let chip = Chip::of(first);
-        if chip.is_some_and(|chip| chip.format == ChipFormat::Fs3) {
+        if chip
+            .as_ref()
+            .is_some_and(|chip| chip.format == ChipFormat::Fs3)
+        {
             return;
         }
         let (path, at) = (image.path("IMAGE_INFO/supported_hw_id"), offset + 0x118);

@@ -182,7 +182,7 @@ fn hardware_text(facts: &FirmwareFacts) -> Option<String> {
         .hardware_ids
         .iter()
         .map(|id| {
-            let chip = Chip::of(*id).map_or("unknown chip", |chip| chip.name.as_str());
+            let chip = Chip::of(*id).map_or_else(|| "unknown chip".to_owned(), |chip| chip.name);
             format!("{chip} (hardware id {:#06x} rev {})", id & 0xffff, id >> 16)
         })
         .collect();

@@ -3,7 +3,7 @@
 use std::io::Read;
 use std::path::Path;
 
-use crate::image::{FileBytes, FileError, LARGEST_FILE_BYTES};
+use crate::image::{FileBytes, FileError, LARGEST_FILE_BYTES, Reading};
 
 use super::ExitCode;
 use super::error::Failure;
@@ -11,7 +11,9 @@ use super::error::Failure;
 /// How the bytes are needed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Loading {
-    /// To be looked at: mapped.
+    /// To be looked at, here and there: mapped.
+    Glanced,
+    /// To be looked at as a whole: mapped.
     Mapped,
     /// To be worked on: read, so that nobody can change them meanwhile.
     Read,
@@ -31,7 +33,8 @@ pub(super) fn name_of(path: &Path) -> String {
 pub(super) fn load(path: &Path, loading: Loading, kind: &str) -> Result<FileBytes, Failure> {
     let bytes = match loading {
         _ if path.as_os_str() == "-" => read_stdin(),
-        Loading::Mapped => FileBytes::map(path),
+        Loading::Glanced => FileBytes::map(path, Reading::HereAndThere),
+        Loading::Mapped => FileBytes::map(path, Reading::Through),
         Loading::Read => FileBytes::read(path),
     };
     bytes.map_err(|error| {

@@ -8,7 +8,7 @@ use std::io::{self, Read};
 use std::ops::Deref;
 use std::path::Path;
 
-use memmap2::Mmap;
+use memmap2::{Advice, Mmap, MmapOptions};
 
 /// The largest file that is taken: no flash of these cards is larger than
 /// 16 MiB, and a dump may hold some more.
@@ -22,6 +22,15 @@ pub struct FileBytes(Contents);
 enum Contents {
     Mapped(Mmap),
     Read(Vec<u8>),
+}
+
+/// How much of a mapped file will be looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// Headers, here and there.
+    HereAndThere,
+    /// Most of it, in order.
+    Through,
 }
 
 /// Why a file could not be loaded.
@@ -51,7 +60,7 @@ impl FileBytes {
     ///
     /// # Errors
     /// The system's, a directory, or a file that is too large.
-    pub fn map(path: &Path) -> Result<Self, FileError> {
+    pub fn map(path: &Path, reading: Reading) -> Result<Self, FileError> {
         let file = open(path)?;
         // A pipe or device cannot be mapped, an empty file needs no mapping.
         let regular = file
@@ -65,9 +74,16 @@ impl FileBytes {
         // decision rests on reading one of them twice, and every offset is
         // checked against the length of the mapping.
         #[allow(unsafe_code)]
-        let mapped = unsafe { Mmap::map(&file) };
+        let mapped = unsafe { MmapOptions::new().map_copy_read_only(&file) };
         match mapped {
-            Ok(mapped) => Ok(Self(Contents::Mapped(mapped))),
+            Ok(mapped) => {
+                if reading == Reading::HereAndThere {
+                    // Only advice: without it the kernel maps many pages around
+                    // each that is looked at.
+                    let _ = mapped.advise(Advice::Random);
+                }
+                Ok(Self(Contents::Mapped(mapped)))
+            }
             Err(_) => read(file),
         }
     }
@@ -134,14 +150,17 @@ mod tests {
             let path = directory.path().join("image");
             let contents: Vec<u8> = (0..=255).cycle().take(length).collect();
             std::fs::write(&path, &contents).unwrap();
-            assert_eq!(&*FileBytes::map(&path).unwrap(), contents);
+            assert_eq!(
+                &*FileBytes::map(&path, Reading::HereAndThere).unwrap(),
+                contents
+            );
             assert_eq!(&*FileBytes::read(&path).unwrap(), contents);
         }
     }
 
     #[test]
     fn directories_and_what_never_ends_are_refused() {
-        let refused = |path: &str| FileBytes::map(Path::new(path)).unwrap_err();
+        let refused = |path: &str| FileBytes::map(Path::new(path), Reading::Through).unwrap_err();
         assert!(matches!(refused("/"), FileError::Directory));
         assert!(matches!(refused("/dev/zero"), FileError::TooLarge { .. }));
         assert!(matches!(refused("/nonexistent"), FileError::Io(_)));

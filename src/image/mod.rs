@@ -26,7 +26,7 @@ pub mod payload;
 mod rom_fits;
 
 pub use edit::{ByteChange, EditError, EditPolicy, Edited, Permission, RomEdit};
-pub use file::{FileBytes, FileError, LARGEST_FILE_BYTES};
+pub use file::{FileBytes, FileError, LARGEST_FILE_BYTES, Reading};
 pub use finding::{Finding, FindingKind, Parsed, Severity, worst};
 pub use firmware::{Firmware, edit_rom};
 pub use firmware_facts::{

@@ -170,7 +170,7 @@ fn elsewhere(source: &Source, firmware: &Firmware<'_>) -> Failure {
 
 fn show(args: &DefaultsArgs, global: &GlobalArgs, hwdb: &Hwdb) -> Result<ExitCode, Failure> {
     let output = output_of(global);
-    let source = args.source.load(Loading::Mapped)?;
+    let source = args.source.load(Loading::Glanced)?;
     let parsed = Firmware::parse(&source.bytes, args.source.shape());
     let file = match parsed.tree {
         Some(Firmware::Fs2(file)) => file,

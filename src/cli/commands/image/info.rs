@@ -48,7 +48,7 @@ struct InfoReport<'a> {
 
 pub(super) fn info(args: &InfoArgs, global: &GlobalArgs) -> Result<ExitCode, Failure> {
     let output = output_of(global);
-    let source = args.source.load(Loading::Mapped)?;
+    let source = args.source.load(Loading::Glanced)?;
     let parsed = Firmware::parse(&source.bytes, args.source.shape());
     let Some(firmware) = parsed.tree else {
         return Err(source.no_firmware(&parsed.findings));

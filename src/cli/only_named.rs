@@ -1,10 +1,10 @@
 //! The arguments of one command, without building those of all others.
 //!
 //! Describing some fifty commands costs more time than `image info` takes for its
-//! work. So the command is looked for first, and only its arguments are described;
-//! where that guess fails, and for every message about wrong usage, all are.
+//! work. A command can only be meant when its name is among the words, so only
+//! such commands are described; for every message about wrong usage, all are.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 use std::ffi::OsString;
 
 use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Id, Parser};
@@ -12,12 +12,10 @@ use clap::{ArgMatches, Args, Command, CommandFactory, FromArgMatches, Id, Parser
 use super::args::Cli;
 
 thread_local! {
-    /// The one command that is described; all are when there is none.
-    static NAMED: Cell<Option<&'static str>> = const { Cell::new(None) };
+    /// The words of the run while commands are described for it; without them all
+    /// commands are described.
+    static WORDS: RefCell<Option<Vec<OsString>>> = const { RefCell::new(None) };
 }
-
-/// Commands whose arguments are described only when they are meant.
-const NAMES: [&str; 6] = ["image", "rom", "list", "show", "settings", "check"];
 
 /// Arguments of a command that are not described while another is meant.
 #[derive(Debug)]
@@ -25,10 +23,12 @@ pub(super) struct OnlyNamed<T>(pub(super) T);
 
 impl<T: Args> OnlyNamed<T> {
     fn described(command: Command, describe: impl FnOnce(Command) -> Command) -> Command {
-        match NAMED.get() {
-            Some(named) if command.get_name() != named => command,
-            _ => describe(command),
-        }
+        let meant = WORDS.with_borrow(|words| {
+            words
+                .as_ref()
+                .is_none_or(|words| words.iter().any(|word| word == command.get_name()))
+        });
+        if meant { describe(command) } else { command }
     }
 }
 
@@ -61,21 +61,13 @@ pub(super) fn parse(arguments: &[OsString]) -> Result<Cli, clap::Error> {
     quickly(arguments).map_or_else(|| Cli::try_parse_from(arguments), Ok)
 }
 
-/// The same with one command described; `None` when the guess was wrong or there
-/// is something to say.
+/// The same with few commands described; `None` when there is something to say.
 fn quickly(arguments: &[OsString]) -> Option<Cli> {
-    let named = arguments
-        .iter()
-        .skip(1)
-        .find_map(|argument| NAMES.into_iter().find(|name| argument == name))?;
-    NAMED.set(Some(named));
+    WORDS.set(Some(arguments.to_vec()));
     let command = Cli::command();
-    NAMED.set(None);
-    let matches = command.try_get_matches_from(arguments);
-    matches
-        .ok()
-        .filter(|matches| matches.subcommand_name() == Some(named))
-        .and_then(|matches| Cli::from_arg_matches(&matches).ok())
+    WORDS.set(None);
+    let matches = command.try_get_matches_from(arguments).ok()?;
+    Cli::from_arg_matches(&matches).ok()
 }
 
 #[cfg(test)]
@@ -87,26 +79,30 @@ mod tests {
     }
 
     #[test]
-    fn every_name_is_a_command() {
-        let command = Cli::command();
-        for name in NAMES {
-            assert!(command.find_subcommand(name).is_some(), "{name}");
+    fn what_is_right_is_understood_quickly() {
+        for line in [
+            "flexctl image info x",
+            "flexctl --json settings list -d all",
+            "flexctl image rom extract x -o y",
+            // A value that looks like a command.
+            "flexctl --hwdb list show",
+        ] {
+            assert!(quickly(&words(line)).is_some(), "{line}");
         }
     }
 
     #[test]
-    fn the_guess_is_the_command_or_is_not_taken() {
-        assert!(quickly(&words("flexctl image info x")).is_some());
-        assert!(quickly(&words("flexctl --json settings list -d all")).is_some());
-        // A value that looks like a command.
-        assert!(quickly(&words("flexctl --hwdb list show")).is_none());
-        assert!(parse(&words("flexctl --hwdb list show")).is_ok());
-        // What is wrong is said by the whole.
-        assert!(quickly(&words("flexctl image inf x")).is_none());
+    fn what_is_wrong_is_said_by_the_whole() {
+        for line in [
+            "flexctl image inf x",
+            "flexctl image info --help",
+            "flexctl",
+        ] {
+            assert!(quickly(&words(line)).is_none(), "{line}");
+        }
         let message = parse(&words("flexctl image inf x"))
             .unwrap_err()
             .to_string();
         assert!(message.contains("info"), "{message}");
-        assert!(quickly(&words("flexctl image info --help")).is_none());
     }
 }

@@ -13,6 +13,7 @@ use clap::{Args, Subcommand};
 use super::super::ExitCode;
 use super::super::args::GlobalArgs;
 use super::super::error::Failure;
+use super::super::only_named::OnlyNamed;
 
 /// Look into firmware images, check and change them
 ///
@@ -28,11 +29,11 @@ pub(in crate::cli) struct ImageArgs {
 
 #[derive(Debug, Subcommand)]
 enum ImageCommand {
-    Info(info::InfoArgs),
-    Check(check::CheckArgs),
-    Rom(rom::RomArgs),
-    Defaults(defaults::DefaultsArgs),
-    Build(build::BuildArgs),
+    Info(OnlyNamed<info::InfoArgs>),
+    Check(OnlyNamed<check::CheckArgs>),
+    Rom(OnlyNamed<rom::RomArgs>),
+    Defaults(OnlyNamed<defaults::DefaultsArgs>),
+    Build(OnlyNamed<build::BuildArgs>),
 }
 
 pub(in crate::cli) fn image(args: &ImageArgs, global: &GlobalArgs) -> Result<ExitCode, Failure> {
@@ -44,10 +45,10 @@ pub(in crate::cli) fn image(args: &ImageArgs, global: &GlobalArgs) -> Result<Exi
         .hint("name a file; `flexctl rom info` reads the expansion ROM of a card"));
     }
     match &args.command {
-        ImageCommand::Info(args) => info::info(args, global),
-        ImageCommand::Check(args) => check::check(args, global),
-        ImageCommand::Rom(args) => rom::rom(args, global),
-        ImageCommand::Defaults(args) => defaults::defaults(args, global),
-        ImageCommand::Build(args) => build::build(args, global),
+        ImageCommand::Info(OnlyNamed(args)) => info::info(args, global),
+        ImageCommand::Check(OnlyNamed(args)) => check::check(args, global),
+        ImageCommand::Rom(OnlyNamed(args)) => rom::rom(args, global),
+        ImageCommand::Defaults(OnlyNamed(args)) => defaults::defaults(args, global),
+        ImageCommand::Build(OnlyNamed(args)) => build::build(args, global),
     }
 }

@@ -12,6 +12,7 @@ use super::super::super::args::GlobalArgs;
 use super::super::super::context::output_of;
 use super::super::super::error::Failure;
 use super::super::super::input_file::{Loading, load};
+use super::super::super::only_named::OnlyNamed;
 use super::super::super::output_file::{Existing, must_not_exist, write_file};
 use super::edited::{TargetArgs, refused};
 use super::source::SourceArgs;
@@ -30,10 +31,10 @@ pub(super) struct RomArgs {
 
 #[derive(Debug, Subcommand)]
 enum RomCommand {
-    Extract(ExtractArgs),
-    Insert(PutArgs),
-    Replace(PutArgs),
-    Remove(RemoveArgs),
+    Extract(OnlyNamed<ExtractArgs>),
+    Insert(OnlyNamed<PutArgs>),
+    Replace(OnlyNamed<PutArgs>),
+    Remove(OnlyNamed<RemoveArgs>),
 }
 
 /// Write the ROM of an image to a file
@@ -137,20 +138,20 @@ impl SlotArgs {
 
 pub(super) fn rom(args: &RomArgs, global: &GlobalArgs) -> Result<ExitCode, Failure> {
     match &args.command {
-        RomCommand::Extract(args) => extract(args, global),
-        RomCommand::Insert(args) => put(
+        RomCommand::Extract(OnlyNamed(args)) => extract(args, global),
+        RomCommand::Insert(OnlyNamed(args)) => put(
             args,
             global,
             |rom| RomEdit::Insert(rom),
             "flexctl.image-rom-insert/1",
         ),
-        RomCommand::Replace(args) => put(
+        RomCommand::Replace(OnlyNamed(args)) => put(
             args,
             global,
             |rom| RomEdit::Replace(rom),
             "flexctl.image-rom-replace/1",
         ),
-        RomCommand::Remove(args) => remove(args, global),
+        RomCommand::Remove(OnlyNamed(args)) => remove(args, global),
     }
 }
 

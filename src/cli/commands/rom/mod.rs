@@ -12,6 +12,7 @@ use clap::{Args, Subcommand};
 use super::super::ExitCode;
 use super::super::args::GlobalArgs;
 use super::super::error::Failure;
+use super::super::only_named::OnlyNamed;
 
 /// Look into expansion ROMs, check and change them
 ///
@@ -27,17 +28,17 @@ pub(in crate::cli) struct RomArgs {
 
 #[derive(Debug, Subcommand)]
 enum RomCommand {
-    Info(info::InfoArgs),
-    Check(check::CheckArgs),
-    Extract(extract::ExtractArgs),
-    Patch(patch::PatchArgs),
+    Info(OnlyNamed<info::InfoArgs>),
+    Check(OnlyNamed<check::CheckArgs>),
+    Extract(OnlyNamed<extract::ExtractArgs>),
+    Patch(OnlyNamed<patch::PatchArgs>),
 }
 
 pub(in crate::cli) fn rom(args: &RomArgs, global: &GlobalArgs) -> Result<ExitCode, Failure> {
     match &args.command {
-        RomCommand::Info(args) => info::info(args, global),
-        RomCommand::Check(args) => check::check(args, global),
-        RomCommand::Extract(args) => extract::extract(args, global),
-        RomCommand::Patch(args) => patch::patch(args, global),
+        RomCommand::Info(OnlyNamed(args)) => info::info(args, global),
+        RomCommand::Check(OnlyNamed(args)) => check::check(args, global),
+        RomCommand::Extract(OnlyNamed(args)) => extract::extract(args, global),
+        RomCommand::Patch(OnlyNamed(args)) => patch::patch(args, global),
     }
 }

@@ -17,6 +17,7 @@ pub(in crate::cli) use reading::restart_line;
 use super::super::ExitCode;
 use super::super::context::Context;
 use super::super::error::Failure;
+use super::super::only_named::OnlyNamed;
 
 /// Read and change settings by name
 ///
@@ -32,25 +33,25 @@ pub(in crate::cli) struct SettingsArgs {
 
 #[derive(Debug, Subcommand)]
 enum SettingsCommand {
-    List(list::ListArgs),
-    Get(get::GetArgs),
-    Set(set::SetArgs),
-    Reset(reset::ResetArgs),
-    Undo(undo::UndoArgs),
-    Export(export::ExportArgs),
-    Explain(explain::ExplainArgs),
-    Schema(schema::SchemaArgs),
+    List(OnlyNamed<list::ListArgs>),
+    Get(OnlyNamed<get::GetArgs>),
+    Set(OnlyNamed<set::SetArgs>),
+    Reset(OnlyNamed<reset::ResetArgs>),
+    Undo(OnlyNamed<undo::UndoArgs>),
+    Export(OnlyNamed<export::ExportArgs>),
+    Explain(OnlyNamed<explain::ExplainArgs>),
+    Schema(OnlyNamed<schema::SchemaArgs>),
 }
 
 pub(in crate::cli) fn settings(args: &SettingsArgs, ctx: &Context) -> Result<ExitCode, Failure> {
     match &args.command {
-        SettingsCommand::List(args) => list::list(args, ctx),
-        SettingsCommand::Get(args) => get::get(args, ctx),
-        SettingsCommand::Set(args) => set::set(args, ctx),
-        SettingsCommand::Reset(args) => reset::reset(args, ctx),
-        SettingsCommand::Undo(args) => undo::undo(args, ctx),
-        SettingsCommand::Export(args) => export::export(args, ctx),
-        SettingsCommand::Schema(args) => schema::schema(args, ctx),
-        SettingsCommand::Explain(args) => explain::explain(args, ctx),
+        SettingsCommand::List(OnlyNamed(args)) => list::list(args, ctx),
+        SettingsCommand::Get(OnlyNamed(args)) => get::get(args, ctx),
+        SettingsCommand::Set(OnlyNamed(args)) => set::set(args, ctx),
+        SettingsCommand::Reset(OnlyNamed(args)) => reset::reset(args, ctx),
+        SettingsCommand::Undo(OnlyNamed(args)) => undo::undo(args, ctx),
+        SettingsCommand::Export(OnlyNamed(args)) => export::export(args, ctx),
+        SettingsCommand::Schema(OnlyNamed(args)) => schema::schema(args, ctx),
+        SettingsCommand::Explain(OnlyNamed(args)) => explain::explain(args, ctx),
     }
 }

@@ -398,9 +398,15 @@ impl ImageReader<'_> {
             let Some(header) = PnpHeader::parse(bytes, at) else {
                 // Many ROMs that have none have something else at 0x1a.
                 let follows = next != first;
-                if follows || bytes.get(at..).is_none_or(|rest| rest.len() < PNP_BYTES) {
+                let outside = bytes.get(at..).is_none_or(|rest| rest.len() < PNP_BYTES);
+                if follows || outside {
+                    let kind = if outside {
+                        FindingKind::OutOfImage
+                    } else {
+                        FindingKind::BadMagic
+                    };
                     self.findings.push(Finding::warning(
-                        FindingKind::BadMagic,
+                        kind,
                         format!("{}/PnP", self.path),
                         (self.offset + at) as u64,
                         "there is no $PnP header where one is said to be",

@@ -42,6 +42,20 @@ pub(super) fn write_file(
     Ok(())
 }
 
+/// Refuses a result that would take the input's place without anybody having said
+/// so, whatever the two are called.
+pub(super) fn must_be_another(path: &Path, input: &Path) -> Result<(), Failure> {
+    let identity = |path: &Path| path.metadata().ok().map(|data| (data.dev(), data.ino()));
+    match (identity(path), identity(input)) {
+        (Some(output), Some(input)) if output == input => Err(Failure::message(
+            ExitCode::Usage,
+            format!("`{}` is the file that is read", path.display()),
+        )
+        .hint("--in-place puts the result in its place; --output names another file")),
+        _ => Ok(()),
+    }
+}
+
 /// Refuses a file that is there before work is done in vain.
 pub(super) fn must_not_exist(path: &Path) -> Result<(), Failure> {
     if path.as_os_str() == "-" || path.symlink_metadata().is_err() {
@@ -59,10 +73,11 @@ fn unwritten(path: &Path, error: &io::Error) -> Failure {
         io::ErrorKind::InvalidInput => "name a plain file with --output",
         _ => "choose another place with --output",
     };
-    let mut failure = Failure::message(
-        ExitCode::Failed,
-        format!("cannot write `{}`", path.display()),
-    );
+    let code = match error.kind() {
+        io::ErrorKind::AlreadyExists => ExitCode::Refused,
+        _ => ExitCode::Failed,
+    };
+    let mut failure = Failure::message(code, format!("cannot write `{}`", path.display()));
     failure.messages.push(match error.kind() {
         io::ErrorKind::AlreadyExists => "it exists already".to_owned(),
         _ => error.to_string(),

@@ -181,6 +181,14 @@ pub enum EditError {
         /// What is allowed.
         allowed: String,
     },
+    /// A name that is none of those that can be changed.
+    #[error("there is no boot default {name}, only {known}")]
+    NoSuchDefault {
+        /// The name.
+        name: String,
+        /// Those that there are.
+        known: String,
+    },
     /// The format is recognised and not handled.
     #[error("{format}: {reason}")]
     Unsupported {

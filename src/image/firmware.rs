@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::fs2::{self, FileShape, Fs2File};
-use super::fs3::{self, Fs3File};
-use super::rom_fits::rom_fits;
+use super::fs3::{self, Fs3File, SectionType};
+use super::rom_fits::{rom_fits, rom_obstacles};
 use super::{
     EditError, EditPolicy, Edited, Finding, FindingKind, FirmwareFacts, ImageKind, Layout, Parsed,
     RomEdit, firmware_starts,
@@ -92,14 +92,80 @@ impl<'a> Firmware<'a> {
         }
     }
 
+    /// The ini of the image in a slot: a text for people that nothing goes by.
+    /// `None` when there is none, the reason when it cannot be unpacked.
+    #[must_use]
+    pub fn ini(&self, slot: usize) -> Option<Result<String, String>> {
+        let unpacked = match self {
+            Self::Fs2(file) => file.slot(slot)?.ini()?,
+            Self::Fs3(file) => {
+                let packed = file.image(slot)?.contents(SectionType::DBG_FW_INI)?;
+                fs2::inflate(packed)
+            }
+        };
+        Some(match unpacked {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).into_owned()),
+            Err(error) => Err(error.to_string()),
+        })
+    }
+
     /// What is wrong with what [`parse`](Self::parse) did not look at: CRCs of
     /// contents, digests, how parts lie to each other.
+    ///
+    /// Of the expansion ROMs inside it is a warning what keeps them from running:
+    /// the firmware does without them.
     #[must_use]
     pub fn check(&self) -> Vec<Finding> {
-        match self {
+        let mut findings = match self {
             Self::Fs2(file) => file.check(),
             Self::Fs3(file) => file.check(),
+        };
+        for slot in self.slots() {
+            findings.extend(self.check_rom(slot));
+            findings.extend(self.check_fs3_ini(slot));
         }
+        findings
+    }
+
+    /// An FS3 image's ini; that of FS2 is looked at among its sections.
+    fn check_fs3_ini(&self, slot: usize) -> Option<Finding> {
+        let Self::Fs3(file) = self else {
+            return None;
+        };
+        let offset = file.image(slot)?.section(SectionType::DBG_FW_INI)?.offset;
+        let reason = self.ini(slot)?.err()?;
+        Some(Finding::warning(
+            FindingKind::BadValue,
+            format!("slot{slot}/DBG_FW_INI"),
+            offset,
+            format!("the ini cannot be unpacked: {reason}"),
+        ))
+    }
+
+    fn check_rom(&self, slot: usize) -> Vec<Finding> {
+        let Some((rom, fact)) = self
+            .rom(slot)
+            .zip(self.facts(slot).and_then(|facts| facts.rom))
+        else {
+            return Vec::new();
+        };
+        let path = format!("slot{slot}/ROM");
+        let warning =
+            |kind, message: String| Finding::warning(kind, path.clone(), fact.offset, message);
+        let reasons = rom_obstacles(&rom, self);
+        let mut findings: Vec<Finding> = reasons
+            .damages
+            .iter()
+            .map(|damage| {
+                let message = format!("the expansion ROM inside is damaged: {damage}");
+                warning(FindingKind::BadValue, message)
+            })
+            .collect();
+        if reasons.other_device {
+            let message = "the expansion ROM inside is for another device".to_owned();
+            findings.push(warning(FindingKind::Mismatch, message));
+        }
+        findings
     }
 
     /// The file, made again from the tree.

@@ -45,6 +45,9 @@ pub struct FirmwareFacts {
     pub addresses: Vec<AddressFact>,
     /// `secure-fw`, `signed-fw`, `debug`, ...: what it demands of a card.
     pub security: Vec<&'static str>,
+    /// What it carries of signatures and marks, whether or not mstflint counts it
+    /// as secure: `vendor-signature`, `sha-256-digest`, `secure-fw-bit`, ...
+    pub signatures: Vec<&'static str>,
     /// The expansion ROM.
     pub rom: Option<RomFact>,
     /// All parts, in the order of the table that lists them.

@@ -2,7 +2,8 @@
 //! depend on the image's format.
 
 use super::{
-    EditError, EditPolicy, Finding, FindingKind, Firmware, OptionRom, Permission, Severity,
+    EditError, EditPolicy, Finding, FindingKind, Firmware, ImageKind, OptionRom, Permission,
+    Severity,
 };
 use crate::hwdb::Chip;
 
@@ -19,30 +20,69 @@ pub(super) fn rom_fits(
     if !rom.len().is_multiple_of(4) {
         return Err(EditError::RomLength { length: rom.len() });
     }
+    let nonsense = |reason: String| EditError::Unsupported {
+        format: "the ROM".to_owned(),
+        reason,
+    };
+    match ImageKind::of(rom) {
+        _ if rom.is_empty() => return Err(nonsense("it is empty".to_owned())),
+        Some(ImageKind::OptionRom) | None => {}
+        Some(firmware) => {
+            return Err(nonsense(format!(
+                "it is {} firmware, not an expansion ROM",
+                firmware.name()
+            )));
+        }
+    }
+    let obstacles = rom_obstacles(rom, firmware);
+    let mut notes = Vec::new();
+    if !obstacles.damages.is_empty() {
+        if policy.damaged_rom == Permission::Refused {
+            return Err(EditError::RomDamaged {
+                findings: obstacles.damages,
+            });
+        }
+        let damages = obstacles.damages.iter();
+        notes.extend(damages.map(|damage| format!("the ROM is damaged: {damage}")));
+    }
+    if obstacles.other_device {
+        if policy.other_device == Permission::Refused {
+            return Err(EditError::OtherDevice {
+                rom: obstacles.of_rom,
+                image: obstacles.of_image,
+            });
+        }
+        notes.push("the ROM is for another device than the image".to_owned());
+    }
+    Ok(notes)
+}
+
+/// What keeps a ROM from running on the cards of an image.
+#[derive(Debug)]
+pub(super) struct Obstacles {
+    /// Errors in it.
+    pub(super) damages: Vec<Finding>,
+    /// No device that it names is one of the image's.
+    pub(super) other_device: bool,
+    of_rom: Vec<u16>,
+    of_image: Vec<u16>,
+}
+
+/// Looks for them.
+pub(super) fn rom_obstacles(rom: &[u8], firmware: &Firmware<'_>) -> Obstacles {
     let parsed = OptionRom::parse(rom);
-    let mut findings = parsed.findings;
+    let mut damages = parsed.findings;
     if let Some(tree) = &parsed.tree {
-        findings.extend(tree.check());
-    } else if findings.is_empty() {
-        findings.push(Finding::error(
+        damages.extend(tree.check());
+    } else if damages.is_empty() {
+        damages.push(Finding::error(
             FindingKind::BadMagic,
             "file",
             0,
             "this is no expansion ROM",
         ));
     }
-    findings.retain(|finding| finding.severity == Severity::Error);
-    let mut notes = Vec::new();
-    if !findings.is_empty() {
-        if policy.damaged_rom == Permission::Refused {
-            return Err(EditError::RomDamaged { findings });
-        }
-        notes.extend(
-            findings
-                .iter()
-                .map(|finding| format!("the ROM is damaged: {finding}")),
-        );
-    }
+    damages.retain(|finding| finding.severity == Severity::Error);
     let of_rom = parsed
         .tree
         .as_ref()
@@ -50,17 +90,15 @@ pub(super) fn rom_fits(
         .unwrap_or_default();
     let of_image = device_ids(firmware);
     // A ROM with a list of devices is for each of them.
-    let other = !of_rom.is_empty() && !of_rom.iter().any(|id| of_image.contains(id));
-    if other && !of_image.is_empty() {
-        if policy.other_device == Permission::Refused {
-            return Err(EditError::OtherDevice {
-                rom: of_rom,
-                image: of_image,
-            });
-        }
-        notes.push("the ROM is for another device than the image".to_owned());
+    let other_device = !of_rom.is_empty()
+        && !of_image.is_empty()
+        && !of_rom.iter().any(|id| of_image.contains(id));
+    Obstacles {
+        damages,
+        other_device,
+        of_rom,
+        of_image,
     }
-    Ok(notes)
 }
 
 /// PCI device ids of the chips that the images of a file are for.

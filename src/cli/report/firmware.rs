@@ -29,7 +29,10 @@ pub(in crate::cli) struct FirmwareReport {
     hardware_ids: Vec<HardwareReport>,
     vsd: Option<String>,
     addresses: Vec<AddressReport>,
+    /// As mstflint counts it.
     security: Vec<&'static str>,
+    /// Signatures and marks that are there.
+    signatures: Vec<&'static str>,
     rom: Option<RomFactReport>,
     sections: Vec<SectionReport>,
 }
@@ -106,6 +109,7 @@ impl From<&FirmwareFacts> for FirmwareReport {
             vsd: facts.vsd.clone(),
             addresses: facts.addresses.iter().map(AddressReport::from).collect(),
             security: facts.security.clone(),
+            signatures: facts.signatures.clone(),
             rom: facts.rom.as_ref().map(RomFactReport::from),
             sections: facts.sections.iter().map(SectionReport::from).collect(),
         }

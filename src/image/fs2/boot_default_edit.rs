@@ -17,6 +17,10 @@ use crate::hwdb::{
 };
 use crate::image::{ByteChange, EditError, EditPolicy, Edited};
 
+const IP_VER: &str = "IP_VER";
+/// What the firmware says of itself, as QUERY_DEF_PARAMS calls it.
+const KNOWS_IP_VER: &str = "boot_ip_ver";
+
 /// What a default should become.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DefaultChange {
@@ -63,6 +67,12 @@ pub fn edit_boot_defaults(
             facts.status
         )],
     };
+    if changes.iter().any(|change| change.setting == IP_VER) && !knows_ip_ver(&found) {
+        edited.notes.push(
+            "the image says that its firmware does not know IP_VER, so this may have no effect"
+                .to_owned(),
+        );
+    }
     let mut row = image.layout().to_bytes();
     let mut sections = Vec::new();
     let mut values: BTreeMap<usize, u32> = BTreeMap::new();
@@ -149,7 +159,10 @@ fn places(
         let field = register.field.iter().find(|field| called(field))?;
         Some((register, field))
     }) else {
-        return Err(bad(change, &format!("allowed are {}", names(facts))));
+        return Err(EditError::NoSuchDefault {
+            name: change.setting.clone(),
+            known: names(facts),
+        });
     };
     let DefaultName::Setting(name) = &field.what else {
         return Err(bad(change, "the firmware says so of itself"));
@@ -174,6 +187,19 @@ fn places(
         return Err(bad(change, &allowed));
     }
     Ok(places)
+}
+
+/// Whether the firmware says that it knows the setting; images that say nothing of
+/// it are given the benefit of the doubt.
+fn knows_ip_ver(found: &[Found<'_>]) -> bool {
+    found
+        .iter()
+        .flat_map(|found| {
+            let fields = found.register.field.iter();
+            fields.map(|field| (field, found.write.entry.value))
+        })
+        .find(|(field, _)| field.name() == KNOWS_IP_VER)
+        .is_none_or(|(field, value)| field.bits.get(value) != 0)
 }
 
 fn number(change: &DefaultChange, setting: &Field, bits: BitField) -> Result<u32, EditError> {

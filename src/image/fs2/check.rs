@@ -12,7 +12,7 @@
 //! same; it looks at the first image of a file only.
 
 use super::header::CRC_OFFSET;
-use super::{Contents, Fs2File, Fs2Header, Fs2Image, SectionType};
+use super::{Fs2File, Fs2Header, Fs2Image, SectionType};
 use crate::image::boot2::BOOT2_OFFSET;
 use crate::image::checksum::Crc16;
 use crate::image::{Finding, FindingKind};
@@ -83,9 +83,6 @@ impl Fs2Image<'_> {
                     "the GUIDs are blank, and no card can boot from the image until they are set",
                 ));
             }
-            if section.kind == SectionType::Rom {
-                findings.extend(self.rom_signature(section));
-            }
             if matches!(
                 section.kind,
                 SectionType::FirmwareConfiguration | SectionType::HashFile
@@ -101,22 +98,6 @@ impl Fs2Image<'_> {
         }
         findings.extend(self.full_crc());
         findings
-    }
-
-    fn rom_signature(&self, section: &super::Section<'_>) -> Option<Finding> {
-        let Contents::Bytes(bytes) = &section.contents else {
-            return None;
-        };
-        let start: Vec<u8> = bytes.slice(0, 2)?.to_cow().into_owned();
-        (start != [0x55, 0xaa]).then(|| {
-            Finding::warning(
-                FindingKind::BadMagic,
-                format!("{}/{}/data", self.path(), section.path()),
-                self.physical(section.data_address()),
-                "this is not the start of an expansion ROM",
-            )
-            .expected_found("55 aa", format_args!("{:02x} {:02x}", start[0], start[1]))
-        })
     }
 
     /// The CRC over all parts.

@@ -397,7 +397,14 @@ impl<'a> Reader<'a> {
         }
         let size = header.size as usize;
         if size != image.end() {
-            let finding = Finding::warning(
+            let available = view.length();
+            let severity = if size > available {
+                Severity::Error
+            } else {
+                Severity::Warning
+            };
+            let finding = Finding::new(
+                severity,
                 FindingKind::Mismatch,
                 format!("{path}/header/size"),
                 view.physical(SIZE_OFFSET),

@@ -352,7 +352,7 @@ impl<'a> Checker<'a> {
             ));
         }
         if let Some((offset, Signature::Digest(stored))) = state {
-            self.digest(image, offset, stored, claims);
+            self.digest(image, offset, stored);
         }
         if claims && !signed_256 && !signed_512 {
             self.findings.push(Finding::warning(
@@ -364,7 +364,7 @@ impl<'a> Checker<'a> {
         }
     }
 
-    fn digest(&mut self, image: &Fs3Image<'_>, offset: u64, stored: [u8; 32], claims: bool) {
+    fn digest(&mut self, image: &Fs3Image<'_>, offset: u64, stored: [u8; 32]) {
         let here = self.findings.get(self.earlier..).unwrap_or_default();
         if worst(here) == Some(Severity::Error) {
             // Damage elsewhere changes it too, and hostile files need no more work.
@@ -379,12 +379,9 @@ impl<'a> Checker<'a> {
             offset + DIGEST_OFFSET as u64,
         );
         let message = "the digest is not that of the image";
-        let finding = if claims {
-            Finding::error(FindingKind::BadDigest, path, at, message)
-        } else {
-            // Neither mstflint nor a card without secure firmware looks at it.
-            Finding::warning(FindingKind::BadDigest, path, at, message)
-        };
+        // Neither mstflint nor a card without secure firmware looks at it, but it is
+        // the only check that an FS3 image carries over all of itself.
+        let finding = Finding::error(FindingKind::BadDigest, path, at, message);
         self.findings
             .push(finding.expected_found(hex(&as_mstflint), hex(&stored)));
     }

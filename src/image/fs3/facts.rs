@@ -4,7 +4,7 @@ use crate::image::{FirmwareFacts, RomFact, SectionFact, version_records};
 
 use super::addresses::{DevInfo, MfgInfo};
 use super::signature::is_development_key;
-use super::{Fs3File, Fs3Image, SectionType};
+use super::{Fs3File, Fs3Image, SectionType, Signature};
 
 /// How much of the PSIDs mstflint compares.
 const COMPARED: usize = 13;
@@ -29,6 +29,7 @@ fn facts(image: &Fs3Image<'_>) -> FirmwareFacts {
         offset: image.start as u64,
         size: image.size(),
         security: security(image),
+        signatures: signatures(image),
         rom: rom(image),
         sections: sections(image),
         ..FirmwareFacts::default()
@@ -105,6 +106,37 @@ fn security(image: &Fs3Image<'_>) -> Vec<&'static str> {
         security.push("dev");
     }
     security
+}
+
+/// What there is of signatures and marks.
+fn signatures(image: &Fs3Image<'_>) -> Vec<&'static str> {
+    let states = [
+        image
+            .contents(SectionType::IMAGE_SIGNATURE_256)
+            .map(Signature::of_256),
+        image
+            .contents(SectionType::IMAGE_SIGNATURE_512)
+            .map(Signature::of_512),
+    ];
+    let mut found: Vec<&'static str> = states
+        .into_iter()
+        .flatten()
+        .filter_map(|state| match state {
+            Signature::Blank => None,
+            Signature::Digest(_) => Some("sha-256-digest"),
+            Signature::Vendor => Some("vendor-signature"),
+        })
+        .collect();
+    found.dedup();
+    if let Some(info) = image.info() {
+        let marks = [
+            (info.secure_fw(), "secure-fw-bit"),
+            (info.signed_fw(), "signed-fw-bit"),
+            (info.debug_fw(), "debug-bit"),
+        ];
+        found.extend(marks.iter().filter(|(set, _)| *set).map(|(_, name)| *name));
+    }
+    found
 }
 
 fn rom(image: &Fs3Image<'_>) -> Option<RomFact> {

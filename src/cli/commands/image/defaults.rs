@@ -106,7 +106,7 @@ pub(super) fn defaults(args: &DefaultsArgs, global: &GlobalArgs) -> Result<ExitC
         return show(args, global, &hwdb);
     }
     let target = args.target.required()?;
-    target.check(&args.source.file)?;
+    target.check(output_of(global), &args.source.file)?;
     let source = args.source.load(Loading::Read)?;
     understood(&source, args)?;
     let changes: Vec<DefaultChange> = args

@@ -10,7 +10,7 @@ use crate::image::{EditError, Edited};
 use super::super::super::ExitCode;
 use super::super::super::error::Failure;
 use super::super::super::output::Output;
-use super::super::super::output_file::{Existing, must_not_exist, write_file};
+use super::super::super::output_file::{Existing, must_be_another, must_not_exist, write_file};
 use super::super::super::report::ByteChangeReport;
 use super::source::Source;
 
@@ -87,12 +87,26 @@ struct EditReport<'a> {
 
 impl TargetArgs {
     /// Refuses what cannot be written to before work is done in vain.
-    pub(super) fn check(&self, image: &Path) -> Result<(), Failure> {
+    pub(super) fn check(&self, output: Output, image: &Path) -> Result<(), Failure> {
+        let to_stdout = self
+            .output
+            .as_deref()
+            .is_some_and(|path| path.as_os_str() == "-");
+        if output.json && to_stdout {
+            return Err(Failure::message(
+                ExitCode::Usage,
+                "stdout cannot take the image and the report",
+            )
+            .hint("name a file with --output, or leave out --json"));
+        }
         if self.in_place && image.as_os_str() == "-" {
             return Err(
                 Failure::message(ExitCode::Usage, "stdin cannot be changed in place")
                     .hint("name a file with --output"),
             );
+        }
+        if let Some(path) = &self.output {
+            must_be_another(path, image)?;
         }
         match &self.output {
             Some(path) if !self.overwrite && !self.dry_run => must_not_exist(path),
@@ -212,7 +226,7 @@ pub(super) fn refused(source: &Source, error: &EditError) -> Failure {
             "this image is not of the kind whose boot defaults are known; use `flexctl settings set` \
              on the card instead",
         ),
-        EditError::BadValue { .. } => (
+        EditError::BadValue { .. } | EditError::NoSuchDefault { .. } => (
             ExitCode::Usage,
             "`flexctl image defaults IMAGE` shows names and values",
         ),

@@ -13,11 +13,12 @@ use super::super::super::args::GlobalArgs;
 use super::super::super::context::output_of;
 use super::super::super::error::Failure;
 use super::super::super::input_file::Loading;
-use super::super::super::output::{TITLE, styled, table};
+use super::super::super::output::{Output, TITLE, styled, table};
 use super::super::super::report::{
     FindingReport, FirmwareReport, address_text, pci_id_of, version_text,
 };
-use super::source::SourceArgs;
+use super::rom::SlotArgs;
+use super::source::{Source, SourceArgs};
 
 /// Show what a firmware image says of itself
 ///
@@ -32,6 +33,15 @@ pub(super) struct InfoArgs {
     /// Also list all parts of the image
     #[arg(long)]
     sections: bool,
+
+    /// Print the configuration text (ini) that the image carries, and nothing else
+    ///
+    /// A copy for people, as `mstflint dc` prints it: nothing goes by it.
+    #[arg(long)]
+    ini: bool,
+
+    #[command(flatten)]
+    slot: SlotArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -46,6 +56,13 @@ struct InfoReport<'a> {
     findings: Vec<FindingReport>,
 }
 
+#[derive(Debug, Serialize)]
+struct IniReport<'a> {
+    schema: &'static str,
+    file: &'a str,
+    ini: &'a str,
+}
+
 pub(super) fn info(args: &InfoArgs, global: &GlobalArgs) -> Result<ExitCode, Failure> {
     let output = output_of(global);
     let source = args.source.load(Loading::Glanced)?;
@@ -53,9 +70,13 @@ pub(super) fn info(args: &InfoArgs, global: &GlobalArgs) -> Result<ExitCode, Fai
     let Some(firmware) = parsed.tree else {
         return Err(source.no_firmware(&parsed.findings));
     };
+    if args.ini {
+        return print_ini(args, output, &source, &firmware);
+    }
     let images: Vec<FirmwareFacts> = firmware
         .slots()
         .into_iter()
+        .filter(|slot| args.slot.slot().is_none_or(|wanted| wanted == *slot))
         .filter_map(|slot| firmware.facts(slot))
         .collect();
     let answer = if output.json {
@@ -94,8 +115,47 @@ pub(super) fn info(args: &InfoArgs, global: &GlobalArgs) -> Result<ExitCode, Fai
     Ok(ExitCode::Done)
 }
 
+/// The ini of the image that was named, or of the first.
+fn print_ini(
+    args: &InfoArgs,
+    output: Output,
+    source: &Source,
+    firmware: &Firmware<'_>,
+) -> Result<ExitCode, Failure> {
+    let slots = firmware.slots();
+    let slot = args.slot.slot().or_else(|| slots.first().copied());
+    let text = match slot.and_then(|slot| firmware.ini(slot)) {
+        Some(Ok(text)) => text,
+        Some(Err(reason)) => {
+            return Err(Failure::message(
+                ExitCode::InvalidInput,
+                format!("{}: the ini in the image is damaged: {reason}", source.name),
+            )
+            .hint("`flexctl image check` says all that is wrong"));
+        }
+        None => {
+            return Err(Failure::message(
+                ExitCode::Failed,
+                format!("{}: the image carries no ini", source.name),
+            )
+            .hint("`flexctl image info --sections` shows its parts"));
+        }
+    };
+    let answer = if output.json {
+        output.document(&IniReport {
+            schema: "flexctl.image-ini/1",
+            file: &source.name,
+            ini: &text,
+        })
+    } else {
+        output.answer(&text)
+    };
+    answer.map_err(|error| Failure::unwritten(&error))?;
+    Ok(ExitCode::Done)
+}
+
 /// What is amiss already at this glance; everything else is for `image check`.
-fn warn(output: super::super::super::output::Output, findings: &[Finding]) {
+fn warn(output: Output, findings: &[Finding]) {
     let serious: Vec<&Finding> = findings
         .iter()
         .filter(|finding| finding.severity >= Severity::Warning)
@@ -163,10 +223,13 @@ fn image_text(facts: &FirmwareFacts, several: bool) -> String {
     row("least mstflint", facts.mic_version.clone());
     row(
         "security",
-        Some(if facts.security.is_empty() {
-            "none".to_owned()
-        } else {
-            facts.security.join(", ")
+        Some(match (&facts.security[..], &facts.signatures[..]) {
+            ([], []) => "none".to_owned(),
+            ([], signatures) => format!("carries {}", signatures.join(", ")),
+            (security, []) => security.join(", "),
+            (security, signatures) => {
+                format!("{}; carries {}", security.join(", "), signatures.join(", "))
+            }
         }),
     );
     let title = if several || facts.slot != 0 {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
-use crate::image::{EditPolicy, Firmware, Permission, RomEdit, edit_rom};
+use crate::image::{EditPolicy, Firmware, Permission, RomEdit, Severity, edit_rom};
 
 use super::super::super::ExitCode;
 use super::super::super::args::GlobalArgs;
@@ -190,6 +190,11 @@ fn extract(args: &ExtractArgs, global: &GlobalArgs) -> Result<ExitCode, Failure>
     let rom = firmware
         .rom(slot)
         .ok_or_else(|| refused(&source, &crate::image::EditError::NoRom { slot }))?;
+    for finding in firmware.check() {
+        if finding.severity == Severity::Error && finding.path.contains("/ROM") {
+            output.warning(format_args!("the ROM is damaged: {finding}"));
+        }
+    }
     write_file(output, &args.output, &rom, existing)?;
     if output.json && args.output.as_os_str() != "-" {
         output
@@ -211,7 +216,7 @@ fn put(
     edit: for<'r> fn(&'r [u8]) -> RomEdit<'r>,
     schema: &'static str,
 ) -> Result<ExitCode, Failure> {
-    args.target.check(&args.source.file)?;
+    args.target.check(output_of(global), &args.source.file)?;
     let source = args.source.load(Loading::Read)?;
     let rom = load(&args.rom, Loading::Read, "an expansion ROM file")?;
     let policy = EditPolicy {
@@ -234,7 +239,7 @@ fn put(
 }
 
 fn remove(args: &RemoveArgs, global: &GlobalArgs) -> Result<ExitCode, Failure> {
-    args.target.check(&args.source.file)?;
+    args.target.check(output_of(global), &args.source.file)?;
     let source = args.source.load(Loading::Read)?;
     let policy = EditPolicy {
         slot: args.slot.slot(),

@@ -51,7 +51,7 @@ fn info_says_what_an_image_is() {
       base GUID      e41d2d0300abcd00 and 7 more
       base MAC       e41d2dabcd00 and 7 more
       made from      synthetic.prs
-      security       none
+      security       carries sha-256-digest
     ");
     let fs2 = image(&place, "cx3.bin", FS2);
     assert_snapshot!(place.run(&format!("image info {fs2} --sections")), @"
@@ -131,8 +131,9 @@ fn check_names_every_damage_and_its_exit_code_follows() {
     exit 6
     --- stdout
     error: slot0/ROM_CODE/crc at 0x00003000: wrong CRC (expected 0xa92b, found 0x865b)
+    warning: slot0/ROM at 0x00003000: the expansion ROM inside is damaged: image0/checksum at 0x00000000: the 4096 bytes of the image do not add up to 0: a BIOS does not run it (expected 0x00, found 0x40)
     error: slot0/MAIN_CODE/crc at 0x00008000: wrong CRC (expected 0xf07f, found 0x1d80)
-    <place>/damaged.bin: damaged, 2 errors
+    <place>/damaged.bin: damaged, 2 errors, 1 warning
     --- stderr
     hint: get the image again from where it comes from; do not burn this one
     ");
@@ -279,8 +280,15 @@ fn what_could_hurt_has_a_door_of_its_own() {
         "image rom replace {signed} {fits} -o {new} --allow-unsigned"
     ));
     let run = place.run(&format!("image rom replace {fs3} {fits} -o {new}"));
-    assert_eq!(run.code, 1, "{run}");
+    assert_eq!(run.code, 5, "{run}");
     assert!(run.stderr.contains("--overwrite"), "{run}");
+    // By whatever name: never in place unless it was said so.
+    let again = place.path("./cx4.bin").display().to_string();
+    let run = place.run(&format!(
+        "image rom replace {fs3} {fits} -o {again} --overwrite"
+    ));
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.stderr.contains("--in-place"), "{run}");
     let run = place.run(&format!("image rom replace {fs3} {fits}"));
     assert_eq!(run.code, 2, "{run}");
     let before = fs::read(&fs3).unwrap();

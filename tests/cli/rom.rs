@@ -208,7 +208,7 @@ fn extract_and_patch_take_apart_and_put_together() {
     assert_eq!(bytes("again"), bytes("both.rom"));
     // It is there now.
     assert_snapshot!(place.run(&patch), @"
-    exit 1
+    exit 5
     --- stderr
     error: cannot write `<place>/again`
     caused by: it exists already

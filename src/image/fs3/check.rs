@@ -472,9 +472,9 @@ mod tests {
     }
 
     #[test]
-    fn a_stale_digest_is_a_warning_and_an_error_where_it_counts() {
+    fn a_stale_digest_is_an_error() {
         for (more, expected) in [
-            ("", &["warning slot0/IMAGE_SIGNATURE_256/digest"][..]),
+            ("", &["error slot0/IMAGE_SIGNATURE_256/digest"][..]),
             (
                 "security = ['signed-fw']",
                 &[

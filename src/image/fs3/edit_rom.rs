@@ -480,7 +480,7 @@ mod tests {
         let error = edit(&newer, RomEdit::Remove).unwrap_err();
         assert!(error.to_string().contains("FS4"), "{error}");
 
-        let bytes = image(&format!("{}\nsignature = 'digest'", rom_line(0x400)));
+        let bytes = image(&rom_line(0x400));
         let offset = parse(&bytes).tree.unwrap().images[0]
             .section(SectionType::IMAGE_INFO)
             .unwrap()

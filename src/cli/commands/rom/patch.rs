@@ -16,7 +16,7 @@ use super::super::super::args::GlobalArgs;
 use super::super::super::context::output_of;
 use super::super::super::error::Failure;
 use super::super::super::output::{CARE, DIM, TITLE, styled, table};
-use super::super::super::output_file::{Existing, must_not_exist, write_file};
+use super::super::super::output_file::{Existing, must_be_another, must_not_exist, write_file};
 use super::super::super::report::{ByteChangeReport, FindingReport};
 use super::source::{Source, load_file};
 
@@ -220,6 +220,7 @@ impl PatchArgs {
         let Some(path) = self.output.as_deref() else {
             return Ok(None);
         };
+        must_be_another(path, &self.file)?;
         if self.overwrite {
             return Ok(Some((path, Existing::Replaced)));
         }

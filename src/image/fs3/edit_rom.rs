@@ -486,7 +486,7 @@ mod tests {
             .unwrap()
             .offset;
         let at = usize::try_from(offset).unwrap();
-        for (id, name) in [(0x249_u32, "Spectrum"), (0x20d, "0x20d")] {
+        for (id, name) in [(0x249_u32, "Spectrum"), (0x20d, "ConnectX-5")] {
             let mut switch = bytes.clone();
             switch[at + 0x118..at + 0x11c].copy_from_slice(&id.to_be_bytes());
             let switch = with_right_crcs(switch);

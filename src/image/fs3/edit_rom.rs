@@ -41,8 +41,10 @@ pub fn edit_rom(bytes: &[u8], edit: RomEdit<'_>, policy: &EditPolicy) -> Result<
         return Err(refusal(bytes, findings));
     };
     let image = chosen(&file, policy)?;
-    sound(bytes, image, findings)?;
     let mut notes = Vec::new();
+    for stale in sound(bytes, image, findings)? {
+        notes.push(format!("it is made anew, but was wrong before: {stale}"));
+    }
     let info = adapter_info(image)?;
     if let RomEdit::Insert(rom) | RomEdit::Replace(rom) = edit {
         check_rom(rom, &info, policy)?;
@@ -103,23 +105,34 @@ fn chosen<'f, 'a>(
     }
 }
 
-/// Refuses an image with errors; those of the other slot do not matter.
-fn sound(bytes: &[u8], image: &Fs3Image<'_>, parsed: Vec<Finding>) -> Result<(), EditError> {
+/// Refuses an image with errors; those of the other slot do not matter. A digest
+/// that is wrong is given back: an edit makes it anew, as mstflint does.
+fn sound(
+    bytes: &[u8],
+    image: &Fs3Image<'_>,
+    parsed: Vec<Finding>,
+) -> Result<Vec<Finding>, EditError> {
     let mine = image.path("");
     let mut findings = parsed;
     findings.retain(|finding| finding.path.starts_with(&mine));
     findings.extend(check_image(bytes, image));
-    if worst(&findings) == Some(Severity::Error) {
-        return Err(EditError::Damaged { findings });
+    let (digests, others): (Vec<_>, Vec<_>) = findings
+        .into_iter()
+        .partition(|finding| finding.kind == FindingKind::BadDigest);
+    if worst(&others) == Some(Severity::Error) {
+        return Err(EditError::Damaged { findings: others });
     }
-    Ok(())
+    Ok(digests)
 }
 
 /// The same for the outcome.
 fn verify(bytes: &[u8], slot: usize) -> Result<(), EditError> {
     let Parsed { tree, findings } = parse(bytes);
     match tree.as_ref().and_then(|file| file.image(slot)) {
-        Some(image) => sound(bytes, image, findings),
+        Some(image) => match sound(bytes, image, findings)? {
+            stale if stale.is_empty() => Ok(()),
+            findings => Err(EditError::Damaged { findings }),
+        },
         None => Err(EditError::Damaged { findings }),
     }
 }

@@ -150,6 +150,11 @@ impl Hwdb {
         settings: Texts,
         boot_defaults: Texts,
     ) -> Result<Self, HwdbError> {
+        let replaced = SETTINGS.iter().any(|(name, own)| {
+            settings
+                .get(*name)
+                .is_none_or(|(_, text)| text.as_str() != *own)
+        });
         let files = settings_files(settings)?;
         let mut all: Vec<Device> = Vec::new();
         for (path, text) in devices.into_values() {
@@ -161,9 +166,14 @@ impl Hwdb {
         let mut defaults: Vec<BootDefaultsFile> = Vec::new();
         for (path, text) in boot_defaults.into_values() {
             let file: BootDefaultsFile = parse(&path, &text)?;
-            validate_boot_defaults(&file, &files, &defaults)
-                .map_err(|broken| broken.in_file(&path))?;
-            defaults.push(file);
+            let of_program = BOOT_DEFAULTS.iter().any(|(_, own)| *own == text);
+            match validate_boot_defaults(&file, &files, &defaults) {
+                Ok(()) => defaults.push(file),
+                // Somebody's own settings need not know what the program's boot
+                // defaults are about: then nothing is known of these.
+                Err(_) if of_program && replaced => {}
+                Err(broken) => return Err(broken.in_file(&path)),
+            }
         }
         Ok(Self {
             devices: all,

@@ -12,6 +12,7 @@
 //! | [`access`] | reach a word in the card: vendor capability, legacy gateway, BAR window |
 //! | [`command`] | talk to the card's firmware: ICMD, tools HCR, registers |
 //! | [`settings`] | read, plan and apply non-volatile settings |
+//! | [`flash`] | reach the flash, plan, burn, verify, keep copies |
 //! | [`sim`] | a card in software, seen through the same seam as a real one |
 //! | [`device`] | one handle: selector, inventory, opening, locks |
 //! | `cli` | the command line (feature `cli`) |
@@ -22,6 +23,7 @@
 pub mod access;
 pub mod command;
 pub mod device;
+pub mod flash;
 pub mod hwdb;
 pub mod image;
 pub mod pci;

@@ -7,25 +7,29 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The rooms, from the cable to the keyboard, each with the rooms that it may use.
-const ROOMS: [(&str, &[&str]); 9] = [
+const ROOMS: [(&str, &[&str]); 10] = [
     ("pci", &[]),
     ("hwdb", &["pci"]),
     ("image", &["pci", "hwdb"]),
     ("access", &["pci", "hwdb", "image"]),
     ("command", &["pci", "hwdb", "image", "access"]),
     ("settings", &["pci", "hwdb", "image", "access", "command"]),
+    (
+        "flash",
+        &["pci", "hwdb", "image", "access", "command", "settings"],
+    ),
     // A card in software must not share the client's ways in, or its plans.
     ("sim", &["pci", "hwdb", "image", "command"]),
     (
         "device",
         &[
-            "pci", "hwdb", "image", "access", "command", "settings", "sim",
+            "pci", "hwdb", "image", "access", "command", "settings", "flash", "sim",
         ],
     ),
     (
         "cli",
         &[
-            "pci", "hwdb", "image", "access", "command", "settings", "sim", "device",
+            "pci", "hwdb", "image", "access", "command", "settings", "flash", "sim", "device",
         ],
     ),
 ];
@@ -42,8 +46,8 @@ const CRATES: [(&str, &[&str]); 13] = [
     ("fuser", &["sim/fuse/"]),
     ("nix", &["sim/fuse/"]),
     ("lzma_rust2", &["image/"]),
-    ("sha2", &["image/"]),
-    ("flate2", &["image/"]),
+    ("sha2", &["image/", "flash/"]),
+    ("flate2", &["image/", "flash/"]),
     ("memmap2", &["pci/", "image/file.rs"]),
 ];
 

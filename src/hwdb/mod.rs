@@ -10,6 +10,7 @@ mod database;
 mod device;
 mod field;
 mod field_value;
+mod flash_chip;
 mod requirement;
 mod setting;
 mod validate;
@@ -27,5 +28,6 @@ pub use field::{
     ValidBit,
 };
 pub use field_value::{FieldValue, ValueError};
+pub use flash_chip::{EraseCommand, FlashChip, ProgramCommand, ProtectionBits};
 pub use requirement::{DefaultAt, DefaultOf, Limit, Requirement};
 pub use setting::{Access, Applies, Scope, SettingsFile, Tlv, TlvClass};

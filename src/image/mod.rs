@@ -24,6 +24,7 @@ mod layout;
 pub mod option_rom;
 pub mod payload;
 mod rom_fits;
+mod slot_place;
 
 pub use edit::{ByteChange, EditError, EditPolicy, Edited, Permission, RomEdit};
 pub use file::{FileBytes, FileError, LARGEST_FILE_BYTES, Reading};
@@ -38,3 +39,4 @@ pub use option_rom::{
     CpuArchitecture, FlexBootVersion, IpxeHeader, OptionRom, RomProduct, RomProtocol, RomVersion,
     VersionRecord, VersionRecordError, ipxe_header, mentions_ipxe, version_records,
 };
+pub use slot_place::{ReadyImage, SlotPlace};

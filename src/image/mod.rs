@@ -17,6 +17,7 @@ mod file;
 mod finding;
 mod firmware;
 mod firmware_facts;
+mod flash_survey;
 pub mod fs2;
 pub mod fs3;
 mod kind;
@@ -33,6 +34,7 @@ pub use firmware::{Firmware, edit_rom};
 pub use firmware_facts::{
     AddressFact, AddressKind, FirmwareFacts, FirmwareVersion, ReleaseDate, RomFact, SectionFact,
 };
+pub use flash_survey::{DamagedImage, DeviceRegion, FlashSurvey, Slot, SlotState, WholeImage};
 pub use kind::{FIRMWARE_MAGIC, FS4_MAGIC, ImageKind, START_ADDRESSES, firmware_starts};
 pub use layout::{Layout, Piece, PieceKind, Region};
 pub use option_rom::{

@@ -29,5 +29,7 @@ mod survey;
 #[cfg(test)]
 mod tests;
 
+pub(in crate::image) use survey::read_again;
+
 pub use slot::{DamagedImage, DeviceRegion, Slot, SlotState, WholeImage};
 pub use survey::FlashSurvey;

@@ -19,6 +19,15 @@ impl SparseFlash {
         }
     }
 
+    /// One that is all known.
+    pub(super) fn of(bytes: Vec<u8>) -> Self {
+        let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        Self {
+            bytes,
+            known: vec![0..length],
+        }
+    }
+
     /// All of it, FF where it is not known.
     pub(in crate::image) fn bytes(&self) -> &[u8] {
         &self.bytes

@@ -239,3 +239,13 @@ impl FlashSurvey {
         self.flash.get(range)
     }
 }
+
+/// What is in one slot of a flash that is in memory, the settings of the card
+/// aside.
+pub(in crate::image) fn read_again(format: ImageFormat, flash: Vec<u8>, place: SlotPlace) -> Slot {
+    let flash = SparseFlash::of(flash);
+    match format {
+        ImageFormat::Fs2 => fs2_flash::slot(&flash, place),
+        ImageFormat::Fs3 => fs3_flash::slot(&flash, place),
+    }
+}

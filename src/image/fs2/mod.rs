@@ -46,7 +46,7 @@ pub use shape::FileShape;
 pub use stretch::Stretch;
 pub use stripes::Stripes;
 
-pub(in crate::image) use header::{checked_word, failsafe_word};
+pub(in crate::image) use header::{CRC_OFFSET as FULL_CRC_OFFSET, checked_word, failsafe_word};
 pub(in crate::image) use in_flash::{check_in_flash, image_in_flash, sound_header};
 pub(in crate::image) use info::END_TAG;
 pub(in crate::image) use section::encode_header;

@@ -131,9 +131,8 @@ impl FlashPath {
     #[must_use]
     pub fn of(interface: FirmwareInterface) -> Option<Self> {
         let file: PathsFile = toml::from_str(PATHS).ok()?;
-        file.path
-            .into_iter()
-            .find(|path| path.interface == interface)
+        let mut paths = file.path.into_iter();
+        paths.find(|path| file.schema == 1 && path.interface == interface)
     }
 }
 
@@ -168,7 +167,6 @@ fn mask(shift: u8, bits: u8) -> u32 {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PathsFile {
-    #[allow(dead_code)]
     schema: u32,
     path: Vec<FlashPath>,
 }

@@ -136,7 +136,7 @@ impl InMemory {
 
 impl Flash for InMemory {
     fn address(&self) -> Bdf {
-        Bdf::from_slot(0, 4, 0, 0)
+        "0000:04:00.0".parse().unwrap()
     }
 
     fn way(&self) -> &'static str {

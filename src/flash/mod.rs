@@ -11,6 +11,8 @@ mod error;
 mod in_memory;
 mod plan;
 mod region;
+#[cfg(test)]
+mod rig;
 
 pub use burn::{
     BootAddressOutcome, BurnError, BurnFailure, Burned, CardHolds, Phase, Progress, Quiet, burn,

@@ -3,6 +3,8 @@
 mod carry_out;
 mod failure;
 mod guarded;
+#[cfg(test)]
+mod power_cuts;
 mod progress;
 mod verify;
 

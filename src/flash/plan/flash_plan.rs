@@ -6,10 +6,10 @@ use serde::{Serialize, Serializer};
 
 use crate::flash::Region;
 use crate::hwdb::FlashChip;
-use crate::image::FIRMWARE_MAGIC;
+use crate::image::{FIRMWARE_MAGIC, ReadyImage};
 
-use super::extents::{Extents, index};
-use super::{MAGIC_BYTES, MAGIC_DWORD, Step};
+use super::extents::{Extents, index, len_of};
+use super::{BurnGoal, MAGIC_BYTES, MAGIC_DWORD, Step};
 
 /// What has to be done to a flash, made from what was in it. It is only carried
 /// out on a flash that still holds that.
@@ -101,8 +101,7 @@ impl FlashPlan {
         &self.chip
     }
 
-    /// The bytes that all of this is about: what a record of the burn keeps, so
-    /// that bytes which only share a sector with the image are not lost either.
+    /// What shall be in a range, the magics with it.
     pub(in crate::flash) fn wanted(&self, range: Range<u32>) -> Option<Vec<u8>> {
         let mut bytes = self.main.get(range.clone())?.to_vec();
         for magic in &self.magics {
@@ -113,6 +112,24 @@ impl FlashPlan {
             }
         }
         Some(bytes)
+    }
+
+    /// The image of a burn with what shares its last sector: what a record keeps,
+    /// so that a burn which was cut between erasing and programming that sector
+    /// brings all of it back. `None` when the plan is for another image.
+    #[must_use]
+    pub fn recorded_image(&self, goal: &BurnGoal) -> Option<ReadyImage> {
+        let place = goal.image.place;
+        let bytes = len_of(&goal.image.bytes);
+        let bytes = bytes.checked_next_multiple_of(self.chip.sector().max(1))?;
+        let mut image = Vec::new();
+        for (at, range) in place.pieces(0..bytes) {
+            image.extend(self.wanted(at..at.checked_add(range.end - range.start)?)?);
+        }
+        image.starts_with(&goal.image.bytes).then_some(ReadyImage {
+            place,
+            bytes: image,
+        })
     }
 
     /// What a flash holds after it.

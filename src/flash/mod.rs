@@ -2,10 +2,22 @@
 //! card can boot at every moment, keep and bring back copies.
 //!
 //! [`Flash`] is the seam: what plans and burns does not know how the flash is
-//! reached.
+//! reached. [`open()`] takes one of two ways: the SPI gateway in CR space, or the
+//! firmware's registers.
 
+mod boot_address;
+mod busy_wait;
 mod chip_access;
 mod error;
+mod gateway;
+mod gateway_lock;
+mod link;
+mod open;
+mod protected_parts;
+mod range;
+mod registers;
+mod spi_command;
 
 pub use chip_access::{Block, Flash};
 pub use error::FlashError;
+pub use open::{FlashWay, FlashWish, open, open_without_firmware};

@@ -1,6 +1,6 @@
 //! The firmware of one function, whichever interface it has.
 
-use crate::access::Gateway;
+use crate::access::{AccessError, Gateway};
 use crate::hwdb::{Device, FirmwareInterface};
 use crate::pci::Bdf;
 
@@ -248,6 +248,18 @@ impl<'a> Session<'a> {
         match self {
             Self::Icmd(session) => session.end(),
             Self::ToolsHcr(session) => session.end(),
+        }
+    }
+
+    /// Gives the semaphores back where the session itself cannot be given away.
+    /// Nothing is to be done in it afterwards.
+    ///
+    /// # Errors
+    /// [`AccessError`] when the card did not take it.
+    pub fn release(&mut self) -> Result<(), AccessError> {
+        match self {
+            Self::Icmd(session) => session.release(),
+            Self::ToolsHcr(session) => session.release(),
         }
     }
 

@@ -264,7 +264,7 @@ impl Session<'_> {
         })
     }
 
-    fn release(&mut self) -> Result<(), AccessError> {
+    pub(super) fn release(&mut self) -> Result<(), AccessError> {
         release(&mut self.held, self.icmd.gateway.as_mut())
     }
 }

@@ -447,7 +447,7 @@ impl Session<'_> {
         })
     }
 
-    fn release(&mut self) -> Result<(), AccessError> {
+    pub(super) fn release(&mut self) -> Result<(), AccessError> {
         release(&mut self.held, self.hcr.gateway.as_mut())
     }
 }

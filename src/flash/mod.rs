@@ -4,6 +4,7 @@
 //! [`Flash`] is the seam: what plans and burns does not know how the flash is
 //! reached.
 
+pub mod checks;
 mod chip_access;
 mod error;
 

@@ -8,9 +8,9 @@ use clap::{Args, Parser, Subcommand};
 use crate::device::Selector;
 
 use super::commands::{
-    ApplyArgs, BackupArgs, CheckArgs, CompletionsArgs, DisableArgs, DoctorArgs, EnableArgs,
-    ImageArgs, ListArgs, ManArgs, PlanArgs, RestoreArgs, RomArgs, SettingsArgs, ShowArgs, SimArgs,
-    SimExecArgs,
+    ApplyArgs, BackupArgs, BurnArgs, CheckArgs, CompletionsArgs, DisableArgs, DoctorArgs,
+    EnableArgs, ImageArgs, ListArgs, ManArgs, PlanArgs, RestoreArgs, RomArgs, SettingsArgs,
+    ShowArgs, SimArgs, SimExecArgs,
 };
 use super::only_named::OnlyNamed;
 
@@ -102,6 +102,7 @@ pub(super) enum Command {
     Check(OnlyNamed<CheckArgs>),
     Backup(OnlyNamed<BackupArgs>),
     Restore(OnlyNamed<RestoreArgs>),
+    Burn(OnlyNamed<BurnArgs>),
     Rom(OnlyNamed<RomArgs>),
     Image(OnlyNamed<ImageArgs>),
     Doctor(OnlyNamed<DoctorArgs>),

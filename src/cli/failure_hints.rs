@@ -210,7 +210,7 @@ pub(super) fn command_failure(error: &CommandError, situation: &Situation<'_>) -
     }
 }
 
-fn access_code(error: &AccessError) -> ExitCode {
+pub(super) fn access_code(error: &AccessError) -> ExitCode {
     match error {
         AccessError::Function(error) => function_code(error),
         AccessError::LockFile { .. }

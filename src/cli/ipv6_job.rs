@@ -11,7 +11,7 @@ use super::error::Failure;
 use super::failure_hints::plan_failure;
 
 /// Which IP versions the ports of a card shall boot with.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Ipv6Job {
     /// Which IP versions.
     pub(super) mode: IpMode,
@@ -21,6 +21,8 @@ pub(super) struct Ipv6Job {
     pub(super) pxe: PxeBoot,
     /// What to do about reserved values.
     pub(super) reserved: Reserved,
+    /// The ROM that the card will have, where somebody knows it better than the host.
+    pub(super) rom: Option<RomFacts>,
 }
 
 impl Job for Ipv6Job {
@@ -86,6 +88,9 @@ impl Ipv6Job {
     fn rom_facts(&self, ctx: &Context, card: &Card) -> RomFacts {
         if !self.mode.has_ipv6() {
             return RomFacts::NotRead;
+        }
+        if let Some(rom) = &self.rom {
+            return rom.clone();
         }
         match OpenCard::first_function(card, &ctx.root, &ctx.shelf) {
             Ok(mut function) => read_rom_facts(function.as_mut()),

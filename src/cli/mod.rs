@@ -5,6 +5,7 @@
 
 mod args;
 mod boot_id;
+mod burn;
 mod change;
 mod commands;
 mod complete;
@@ -22,6 +23,7 @@ mod only_named;
 mod output;
 mod output_file;
 mod profile_job;
+mod progress;
 mod report;
 mod restore_plan;
 mod run;

@@ -114,6 +114,7 @@ fn dispatch(cli: &Cli) -> Result<u8, Failure> {
         Command::Check(OnlyNamed(args)) => commands::check(args, &Context::new(global)?),
         Command::Backup(OnlyNamed(args)) => commands::backup(args, &Context::new(global)?),
         Command::Restore(OnlyNamed(args)) => commands::restore(args, &Context::new(global)?),
+        Command::Burn(OnlyNamed(args)) => commands::burn(args, &Context::new(global)?),
         Command::Doctor(OnlyNamed(args)) => commands::doctor(args, &Context::new(global)?),
     }?;
     Ok(code as u8)

@@ -1,6 +1,6 @@
 //! A card opened for its flash, with or without firmware.
 
-use crate::access::{self, Gateway, Patience};
+use crate::access::{self, Gateway, Patience, Space};
 use crate::command::Firmware;
 use crate::flash::{self, Flash, FlashError, FlashWish};
 use crate::hwdb::Device;
@@ -8,6 +8,9 @@ use crate::pci::{Bdf, SysfsRoot};
 use crate::sim;
 
 use super::{Card, CardKind, OpenCard, OpenError};
+
+/// CR space: hardware id in bits 15:0, revision in 23:16.
+const HARDWARE_ID: u32 = 0xf_0014;
 
 /// A card whose flash can be reached through its first function.
 #[derive(Debug)]
@@ -71,6 +74,23 @@ impl FlashCard {
             Way::Firmware(firmware) => Some(firmware),
             Way::Recovery(_) => None,
         }
+    }
+
+    /// Hardware id and revision of its chip (CR 0xf0014 bits 15:0 and 23:16).
+    ///
+    /// # Errors
+    /// [`OpenError::Access`] when the card cannot be reached.
+    pub fn hardware_id(&mut self) -> Result<(u16, u8), OpenError> {
+        let address = self.address();
+        let gateway = match &mut self.way {
+            Way::Firmware(firmware) => firmware.gateway_mut(),
+            Way::Recovery(gateway) => gateway.as_mut(),
+        };
+        let [_, revision, high, low] = gateway
+            .read(Space::Cr, HARDWARE_ID)
+            .map_err(|source| OpenError::Access { address, source })?
+            .to_be_bytes();
+        Ok((u16::from_be_bytes([high, low]), revision))
     }
 
     /// Takes the locks and opens the flash.

@@ -24,7 +24,7 @@ pub use journal::{
 };
 pub use open::{OpenCard, OpenError};
 pub use reading::{CardReading, PortCount};
-pub use rom::read_rom_facts;
+pub use rom::{read_rom_facts, rom_facts};
 pub use selector::{ParseSelectorError, Selector};
 pub use vital_product_data::VpdUnreadable;
 

@@ -19,6 +19,9 @@ const INFINIBAND: u32 = 1;
 pub enum RomFacts {
     /// Its version record says FlexBoot of this version.
     FlexBoot(FlexBootVersion),
+    /// It has no FlexBoot version record, but its code shows that it boots over IPv6;
+    /// which program it is.
+    Proven(String),
     /// An iPXE without FlexBoot's version record.
     IpxeWithoutRecord,
     /// A ROM that is neither.
@@ -118,7 +121,7 @@ pub fn obstacles(port: &PortSettings, rom: &RomFacts, boot_mode: BootMode) -> Ve
         RomFacts::FlexBoot(version) if !version.has_ipv6() => {
             found.push(Obstacle::RomTooOld { found: *version });
         }
-        RomFacts::FlexBoot(_) | RomFacts::NotRead => {}
+        RomFacts::FlexBoot(_) | RomFacts::Proven(_) | RomFacts::NotRead => {}
         RomFacts::IpxeWithoutRecord => found.push(Obstacle::RomUnknown {
             reason: "it is an iPXE, but no FlexBoot version record shows (upstream iPXE has none and does not look at IP_VER; a record behind the last image is hidden by the kernel)".to_owned(),
         }),

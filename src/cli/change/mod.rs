@@ -5,6 +5,7 @@
 //! reads it and plans; nothing is written before the plan was shown and agreed to;
 //! [`carry_out`](carry_out::carry_out) keeps the record and writes.
 
+mod burn_first;
 mod carry_out;
 mod fleet;
 mod job;
@@ -13,8 +14,9 @@ mod plan_text;
 mod prepare;
 mod unfinished;
 
+pub(super) use burn_first::burn_then_enable;
 pub(super) use fleet::{Purpose, change_together};
 pub(super) use job::{Job, Planned, chosen_ports};
-pub(super) use one_card::change_one_by_one;
-pub(super) use prepare::know_board;
+pub(super) use one_card::{change_one_by_one, confirmed};
+pub(super) use prepare::{know_board, lock};
 pub(super) use unfinished::unfinished_report;

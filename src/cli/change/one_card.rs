@@ -14,7 +14,7 @@ use super::super::report::{ChangeReport, ChangesReport, Outcome};
 use super::Job;
 use super::carry_out::{carry_out, leave};
 use super::plan_text::plan_text;
-use super::prepare::{lock, prepare};
+use super::prepare::{Prepared, lock, prepare};
 
 /// Changes one card after the other and reports them together.
 pub(in crate::cli) fn change_one_by_one(
@@ -22,6 +22,17 @@ pub(in crate::cli) fn change_one_by_one(
     schema: &'static str,
     job: &dyn Job,
     write: WriteArgs,
+) -> Result<ExitCode, Failure> {
+    on_each_card(ctx, schema, |card, report| {
+        change(ctx, card, job, write, report)
+    })
+}
+
+/// Does the same to one card after the other and reports them together.
+pub(super) fn on_each_card(
+    ctx: &Context,
+    schema: &'static str,
+    work: impl Fn(&Card, &mut ChangeReport) -> Result<ExitCode, Failure>,
 ) -> Result<ExitCode, Failure> {
     let mut reports = Vec::new();
     let mut codes = Vec::new();
@@ -37,10 +48,11 @@ pub(in crate::cli) fn change_one_by_one(
             break;
         }
         let mut report = ChangeReport::new(card);
-        let code = match change(ctx, card, job, write, &mut report) {
+        let code = match work(card, &mut report) {
             Ok(code) => code,
             Err(failure) => {
                 failure.print();
+                report.outcome = Outcome::Failed;
                 report.error = Some(failure.report());
                 failure.code
             }
@@ -73,9 +85,20 @@ fn change(
             .answer(&plan_text(report))
             .map_err(|error| Failure::unwritten(&error))?;
     }
+    decide_and_write(ctx, card, &mut prepared, write, report)
+}
+
+/// Everything after the plan was shown.
+pub(super) fn decide_and_write(
+    ctx: &Context,
+    card: &Card,
+    prepared: &mut Prepared<'_>,
+    write: WriteArgs,
+    report: &mut ChangeReport,
+) -> Result<ExitCode, Failure> {
     if prepared.plan.is_empty() {
         report.outcome = Outcome::Unchanged;
-        leave(&prepared, write.dry_run)?;
+        leave(prepared, write.dry_run)?;
         say(ctx, &nothing_to_do())?;
         return Ok(ExitCode::Done);
     }
@@ -94,13 +117,13 @@ fn change(
         say(ctx, "nothing was written")?;
         return Ok(ExitCode::Failed);
     }
-    carry_out(ctx, &mut prepared, report)?;
+    carry_out(ctx, prepared, report)?;
     say(ctx, &written(report))?;
     Ok(ExitCode::Done)
 }
 
 /// Asks, where a card of the host is among those to be written.
-pub(super) fn confirmed(
+pub(in crate::cli) fn confirmed(
     ctx: &Context,
     cards: &[&Card],
     question: &str,

@@ -29,7 +29,7 @@ pub(super) struct Prepared<'a> {
 }
 
 /// Takes the card's lock. A dry run takes none.
-pub(super) fn lock(
+pub(in crate::cli) fn lock(
     ctx: &Context,
     card: &Card,
     write: WriteArgs,

@@ -1,6 +1,6 @@
 //! `flexctl backup`
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde::Serialize;
@@ -9,6 +9,7 @@ use crate::device::{Card, OpenCard};
 use crate::settings::{Backup, Detail, OmittedBecause, Secrets, SettingName, Wanted};
 
 use super::super::ExitCode;
+use super::super::burn::save_flash;
 use super::super::change::know_board;
 use super::super::context::Context;
 use super::super::error::{Failure, FailureReport};
@@ -16,13 +17,17 @@ use super::super::failure_hints::{
     Situation, backup_failure, command_failure, name_failure, open_failure,
 };
 use super::super::new_file::write_new;
+use super::burn::ViaArgs;
 
-/// Save all non-volatile settings of a card as text
+/// Save all non-volatile settings of a card as text, or its whole flash
 ///
 /// Everything that is set, also TLVs that flexctl does not know, with the card's
 /// identity and a checksum; comments say what the bytes mean. `flexctl restore`
 /// puts it back. Secrets (CHAP passwords) are left out unless named. A ConnectX-3
 /// cannot list what is set: there it is the TLVs that flexctl knows.
+///
+/// With --flash it is a copy of the whole flash, read twice and compared: a gzip file
+/// (`zcat` gives the bytes) with the card's identity and a SHA-256.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct BackupArgs {
     /// Write to this file, which must not exist, instead of stdout
@@ -34,6 +39,13 @@ pub(in crate::cli) struct BackupArgs {
     /// Also this secret, by the name of its setting (can be repeated)
     #[arg(long, value_name = "NAME")]
     secret: Vec<String>,
+
+    /// The whole flash instead of the settings; needs --output
+    #[arg(long, requires = "output", conflicts_with = "secret")]
+    flash: bool,
+
+    #[command(flatten)]
+    via: ViaArgs,
 }
 
 #[derive(Debug, Serialize)]
@@ -49,8 +61,11 @@ struct SavedCard {
     model: String,
     path: Option<String>,
     text: Option<String>,
-    /// How many TLVs are in it.
-    tlvs: usize,
+    /// How many TLVs are in it; null for a flash.
+    tlvs: Option<usize>,
+    /// SHA-256 of the flash.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sha256: Option<String>,
     /// Settings whose TLVs are left out.
     omitted: Vec<String>,
     error: Option<FailureReport>,
@@ -72,11 +87,16 @@ pub(in crate::cli) fn backup(args: &BackupArgs, ctx: &Context) -> Result<ExitCod
         let path = match &args.output {
             Some(folder) if several || folder.is_dir() => {
                 let name = card.selector().replace(':', "-");
-                Some(folder.join(format!("{name}.toml")))
+                let ending = if args.flash { "bin.gz" } else { "toml" };
+                Some(folder.join(format!("{name}.{ending}")))
             }
             path => path.clone(),
         };
-        match save(args, ctx, card, path) {
+        let saved_card = match path {
+            Some(path) if args.flash => save_whole_flash(args, ctx, card, &path),
+            path => save(args, ctx, card, path),
+        };
+        match saved_card {
             Ok(one) => {
                 codes.push(ExitCode::Done);
                 saved.push(one);
@@ -89,7 +109,8 @@ pub(in crate::cli) fn backup(args: &BackupArgs, ctx: &Context) -> Result<ExitCod
                     model: card.model(),
                     path: None,
                     text: None,
-                    tlvs: 0,
+                    tlvs: None,
+                    sha256: None,
                     omitted: Vec::new(),
                     error: Some(failure.report()),
                 });
@@ -105,6 +126,32 @@ pub(in crate::cli) fn backup(args: &BackupArgs, ctx: &Context) -> Result<ExitCod
             .map_err(|error| Failure::unwritten(&error))?;
     }
     Ok(ExitCode::of_all(&codes))
+}
+
+fn save_whole_flash(
+    args: &BackupArgs,
+    ctx: &Context,
+    card: &Card,
+    path: &Path,
+) -> Result<SavedCard, Failure> {
+    let kept = save_flash(ctx, card, args.via.via.into(), path)?;
+    ctx.output.status(format_args!(
+        "{}: {} bytes of flash written to {} (SHA-256 {})",
+        card.selector(),
+        kept.facts.bytes,
+        path.display(),
+        kept.facts.sha256
+    ));
+    Ok(SavedCard {
+        card: card.selector(),
+        model: card.model(),
+        path: Some(path.display().to_string()),
+        text: None,
+        tlvs: None,
+        sha256: Some(kept.facts.sha256),
+        omitted: Vec::new(),
+        error: None,
+    })
 }
 
 fn save(
@@ -134,7 +181,8 @@ fn save(
     Ok(SavedCard {
         card: card.selector(),
         model: card.model(),
-        tlvs: backup.tlvs.len(),
+        tlvs: Some(backup.tlvs.len()),
+        sha256: None,
         text: path.is_none().then_some(text),
         path: path.map(|path| path.display().to_string()),
         omitted,

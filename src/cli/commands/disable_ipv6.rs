@@ -39,6 +39,7 @@ pub(in crate::cli) fn disable_ipv6(args: &DisableArgs, ctx: &Context) -> Result<
         } else {
             Reserved::Refuse
         },
+        rom: None,
     };
     change_one_by_one(ctx, "flexctl.disable-ipv6/1", &job, args.write)
 }

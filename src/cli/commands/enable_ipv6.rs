@@ -1,15 +1,21 @@
 //! `flexctl enable-ipv6`
 
+use std::path::{Path, PathBuf};
+
 use clap::{Args, ValueEnum};
 
+use crate::image::{ImageKind, RomSource};
 use crate::settings::{IpMode, PxeBoot, Reserved};
 
 use super::super::ExitCode;
 use super::super::args::WriteArgs;
-use super::super::change::change_one_by_one;
+use super::super::burn::{BurnJob, DoorArgs, What};
+use super::super::change::{burn_then_enable, change_one_by_one};
 use super::super::context::Context;
 use super::super::error::Failure;
+use super::super::input_file::{Loading, load, name_of};
 use super::super::ipv6_job::Ipv6Job;
+use super::burn::{CopyArgs, ViaArgs};
 
 /// Make cards boot over IPv6
 ///
@@ -45,8 +51,25 @@ pub(in crate::cli) struct EnableArgs {
     #[arg(long)]
     allow_reserved: bool,
 
+    /// Burn this expansion ROM first where the card's own is too old for IPv6
+    ///
+    /// The ROM must be for the card and its code must show that it has IPv6 and obeys
+    /// IP_VER. A card whose ROM knows IPv6 already keeps it. `flexctl burn --help` says
+    /// how a burn goes. Cards must be named with --device.
+    #[arg(long, value_name = "FILE")]
+    burn_rom: Option<PathBuf>,
+
     #[command(flatten)]
     write: WriteArgs,
+
+    #[command(flatten)]
+    via: ViaArgs,
+
+    #[command(flatten)]
+    copy: CopyArgs,
+
+    #[command(flatten)]
+    doors: DoorArgs,
 }
 
 /// Modes with IPv6.
@@ -81,6 +104,45 @@ pub(in crate::cli) fn enable_ipv6(args: &EnableArgs, ctx: &Context) -> Result<Ex
         } else {
             Reserved::Refuse
         },
+        rom: None,
     };
+    if let Some(path) = &args.burn_rom {
+        return with_rom(args, ctx, path, &job);
+    }
     change_one_by_one(ctx, "flexctl.enable-ipv6/1", &job, args.write)
+}
+
+fn with_rom(
+    args: &EnableArgs,
+    ctx: &Context,
+    path: &Path,
+    job: &Ipv6Job,
+) -> Result<ExitCode, Failure> {
+    if !ctx.has_selectors() {
+        return Err(
+            Failure::message(ExitCode::Usage, "no card is named to be burned")
+                .hint("name it with --device; `flexctl list` shows cards"),
+        );
+    }
+    let bytes = load(path, Loading::Read, "an expansion ROM")?;
+    if ImageKind::of(&bytes) != Some(ImageKind::OptionRom) {
+        return Err(Failure::message(
+            ExitCode::InvalidInput,
+            format!("{} is no expansion ROM", name_of(path)),
+        )
+        .hint("`flexctl burn` takes firmware images; `flexctl rom info FILE` looks into a ROM"));
+    }
+    let burn = BurnJob {
+        what: What::File {
+            name: name_of(path),
+            bytes,
+            slot: None,
+            rom: RomSource::Usual,
+        },
+        way: args.via.via.into(),
+        doors: args.doors.open(),
+        copy: args.copy.copy(),
+        promises_ipv6: true,
+    };
+    burn_then_enable(ctx, "flexctl.enable-ipv6/1", &burn, job, args.write)
 }

@@ -2,6 +2,7 @@
 
 mod apply;
 mod backup;
+mod burn;
 mod check;
 mod completions;
 mod disable_ipv6;
@@ -19,6 +20,7 @@ mod sim;
 
 pub(super) use apply::{ApplyArgs, apply};
 pub(super) use backup::{BackupArgs, backup};
+pub(super) use burn::{BurnArgs, burn};
 pub(super) use check::{CheckArgs, check};
 pub(super) use completions::{CompletionsArgs, completions};
 pub(super) use disable_ipv6::{DisableArgs, disable_ipv6};

@@ -7,6 +7,7 @@ use crate::hwdb::{Applies, Risk};
 use crate::settings::{Base, Change};
 
 use super::super::error::FailureReport;
+use super::BurnReport;
 use super::{ObstacleReport, PendingReport, RomReport};
 
 /// The document of every command that changes settings.
@@ -43,6 +44,9 @@ pub(in crate::cli) struct ChangeReport {
     pub(in crate::cli) model: String,
     /// How it ended.
     pub(in crate::cli) outcome: Outcome,
+    /// The burn of a ROM that comes first, where one is needed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(in crate::cli) burn: Option<Box<BurnReport>>,
     /// Its settings that belong to the whole card, those that stay too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(in crate::cli) settings: Vec<SettingChangeReport>,
@@ -77,6 +81,7 @@ impl ChangeReport {
             card: card.selector(),
             model: card.model(),
             outcome: Outcome::Failed,
+            burn: None,
             settings: Vec::new(),
             ports: Vec::new(),
             notes: Vec::new(),

@@ -1,6 +1,7 @@
 //! The JSON contract: types that only grow. A change that breaks readers gets
 //! a new schema number.
 
+mod burn;
 mod card;
 mod change;
 mod finding;
@@ -8,6 +9,7 @@ mod firmware;
 mod port;
 mod rom;
 
+pub(super) use burn::{BurnOutcome, BurnReport, BurnsReport, FlashReport, FromTo, ObjectionReport};
 pub(super) use card::CardReport;
 pub(super) use change::{
     ChangeReport, ChangesReport, Outcome, PortChangeReport, SettingChangeReport, UnfinishedReport,

@@ -138,11 +138,12 @@ pub(in crate::cli) struct ObstacleReport {
 /// The expansion ROM.
 #[derive(Clone, Debug, Serialize)]
 pub(in crate::cli) struct RomReport {
-    /// `flexboot`, `ipxe`, `foreign` or `cannot-tell`.
+    /// `flexboot`, `proven` (without a version record, its code shows IPv6), `ipxe`,
+    /// `foreign` or `cannot-tell`.
     pub(in crate::cli) kind: &'static str,
-    /// FlexBoot's version.
+    /// FlexBoot's version; of a proven one, the program.
     pub(in crate::cli) version: Option<String>,
-    /// Whether it has IPv6, as far as its version tells.
+    /// Whether it has IPv6, as far as its version or its code tells.
     pub(in crate::cli) ipv6: Option<bool>,
     /// Why it cannot be told.
     pub(in crate::cli) reason: Option<String>,
@@ -158,6 +159,7 @@ impl RomReport {
                 Some(version.has_ipv6()),
                 None,
             ),
+            RomFacts::Proven(program) => ("proven", Some(program.clone()), Some(true), None),
             RomFacts::IpxeWithoutRecord => ("ipxe", None, None, None),
             RomFacts::Foreign => ("foreign", None, None, None),
             RomFacts::CannotTell(reason) => ("cannot-tell", None, None, Some(reason.clone())),
@@ -174,6 +176,7 @@ impl RomReport {
     /// In words.
     pub(in crate::cli) fn text(&self) -> String {
         match (self.kind, &self.version, &self.reason) {
+            ("proven", Some(program), _) => format!("{program} (its code knows IPv6)"),
             (_, Some(version), _) => {
                 let ipv6 = if self.ipv6 == Some(true) {
                     "knows IPv6"

@@ -106,6 +106,12 @@ impl Doors {
         self
     }
 
+    /// The names of those that are open.
+    #[must_use]
+    pub fn names(&self) -> Vec<String> {
+        self.0.iter().map(|door| door.name().to_owned()).collect()
+    }
+
     /// Whether it is open.
     #[must_use]
     pub fn is_open(&self, door: Door) -> bool {

@@ -233,6 +233,13 @@ impl FlashSurvey {
         self.flash.known_bytes()
     }
 
+    /// All of the flash, with ones where it was not read: enough to look at the
+    /// images in it.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        self.flash.bytes()
+    }
+
     /// Bytes of the flash as they were read; `None` unless all of them were.
     #[must_use]
     pub fn known(&self, range: Range<u32>) -> Option<&[u8]> {

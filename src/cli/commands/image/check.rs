@@ -13,7 +13,7 @@ use super::super::super::findings_text::{Strictness, exit_code, findings_text};
 use super::super::super::input_file::Loading;
 use super::super::super::output::Output;
 use super::super::super::report::{FindingCounts, FindingReport};
-use super::source::SourceArgs;
+use super::source::LookArgs;
 
 /// Check everything in an image that can be checked without a card
 ///
@@ -24,7 +24,7 @@ use super::source::SourceArgs;
 #[derive(Debug, Args)]
 pub(super) struct CheckArgs {
     #[command(flatten)]
-    source: SourceArgs,
+    source: LookArgs,
 
     /// Warnings count as errors
     #[arg(long)]
@@ -48,8 +48,8 @@ struct CheckReport<'a> {
 
 pub(super) fn check(args: &CheckArgs, global: &GlobalArgs) -> Result<ExitCode, Failure> {
     let output = output_of(global);
-    let source = args.source.load(Loading::Mapped)?;
-    let parsed = Firmware::parse(&source.bytes, args.source.shape());
+    let source = args.source.load(Loading::Mapped, global)?;
+    let parsed = Firmware::parse(&source.bytes, source.shape);
     let mut findings = parsed.findings;
     let Some(firmware) = parsed.tree else {
         return Err(source.no_firmware(&findings));

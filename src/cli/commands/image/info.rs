@@ -18,7 +18,7 @@ use super::super::super::report::{
     FindingReport, FirmwareReport, address_text, pci_id_of, version_text,
 };
 use super::rom::SlotArgs;
-use super::source::{Source, SourceArgs};
+use super::source::{LookArgs, Source};
 
 /// Show what a firmware image says of itself
 ///
@@ -28,7 +28,7 @@ use super::source::{Source, SourceArgs};
 #[derive(Debug, Args)]
 pub(super) struct InfoArgs {
     #[command(flatten)]
-    source: SourceArgs,
+    source: LookArgs,
 
     /// Also list all parts of the image
     #[arg(long)]
@@ -65,8 +65,8 @@ struct IniReport<'a> {
 
 pub(super) fn info(args: &InfoArgs, global: &GlobalArgs) -> Result<ExitCode, Failure> {
     let output = output_of(global);
-    let source = args.source.load(Loading::Glanced)?;
-    let parsed = Firmware::parse(&source.bytes, args.source.shape());
+    let source = args.source.load(Loading::Glanced, global)?;
+    let parsed = Firmware::parse(&source.bytes, source.shape);
     let Some(firmware) = parsed.tree else {
         return Err(source.no_firmware(&parsed.findings));
     };

@@ -1,4 +1,4 @@
-//! `flexctl image`: firmware images, in files.
+//! `flexctl image`: firmware images, in files and in the flash of cards.
 
 mod build;
 mod check;
@@ -19,7 +19,7 @@ use super::super::only_named::OnlyNamed;
 ///
 /// Images of ConnectX-3 and -3 Pro (format FS2) and of ConnectX-4 and -4 Lx (FS3),
 /// as vendors publish them, and whole copies of a card's flash, which may hold two.
-/// Nothing here touches a card.
+/// `info` and `check` also read the flash of a card; nothing here changes one.
 #[derive(Debug, Args)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub(in crate::cli) struct ImageArgs {
@@ -37,12 +37,13 @@ enum ImageCommand {
 }
 
 pub(in crate::cli) fn image(args: &ImageArgs, global: &GlobalArgs) -> Result<ExitCode, Failure> {
-    if !global.device.is_empty() {
+    let reads_cards = matches!(args.command, ImageCommand::Info(_) | ImageCommand::Check(_));
+    if !global.device.is_empty() && !reads_cards {
         return Err(Failure::message(
             ExitCode::Usage,
-            "the firmware in a card's flash is not read by this command",
+            "this command works on files, not on cards",
         )
-        .hint("name a file; `flexctl rom info` reads the expansion ROM of a card"));
+        .hint("`flexctl burn` changes what a card has in flash, `flexctl backup --flash` copies it to a file"));
     }
     match &args.command {
         ImageCommand::Info(OnlyNamed(args)) => info::info(args, global),

@@ -1,10 +1,11 @@
 //! Save a copy, keep the record, burn.
 
 use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::flash::{
     BackedUp, BackupCardFacts, BackupError, BootAddressOutcome, BurnGoal, BurnRecord, BurnRecords,
-    Burned, Flash, FlashPlan, Region, back_up, burn,
+    BurnTask, Burned, Flash, FlashPlan, Region, back_up, burn,
 };
 
 use super::super::context::Context;
@@ -50,7 +51,23 @@ impl<'a> Task<'a> {
 /// The record of unfinished burns of a card.
 pub(in crate::cli) fn records(ctx: &Context, about: &About<'_>) -> BurnRecords {
     let stem = about.card.selector().replace(':', "-");
-    BurnRecords::new(ctx.folders.state.join("burns"), &stem)
+    BurnRecords::new(&ctx.folders.state.join("burns"), &stem)
+}
+
+/// What is written down of a goal, so that it can be gone on with.
+fn record_of(goal: &BurnGoal) -> BurnTask {
+    BurnTask::Burn {
+        target: goal.image.place.into(),
+        old: goal.old.map(Into::into),
+        boot_address: goal.boot_address,
+        protected: goal.protected.clone(),
+    }
+}
+
+fn now_unix() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_secs())
 }
 
 /// Saves a copy, writes the record, burns, takes the record away.
@@ -78,14 +95,14 @@ pub(super) fn carry_out(
     report.backup = backup.as_ref().map(|path| path.display().to_string());
     report.way_back = way_back(about, backup.as_deref());
     let records = records(ctx, about);
-    let record = BurnRecord::new(
-        &about.identity,
-        flash.address(),
-        flash.chip(),
-        task.goal,
-        backup.clone(),
-        task.doors.clone(),
+    let mut record = BurnRecord::new(
+        about.identity.clone(),
+        flash,
+        record_of(task.goal),
+        now_unix(),
     );
+    record.backup.clone_from(&backup);
+    record.doors.clone_from(&task.doors);
     records
         .begin(&record, &task.goal.image.bytes)
         .map_err(|error| record_failure(&error, &situation))?;
@@ -138,7 +155,11 @@ pub(super) fn save_to(
     volatile: &[Region],
     progress: &mut Progress,
 ) -> Result<BackedUp, BackupError> {
-    let facts = BackupCardFacts::now(about.identity.clone(), firmware);
+    let facts = BackupCardFacts {
+        card: about.identity.clone(),
+        firmware,
+        created_unix: now_unix(),
+    };
     back_up(flash, path, &facts, volatile, progress)
 }
 

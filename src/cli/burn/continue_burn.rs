@@ -15,7 +15,7 @@ use super::carry_out::{Task, carry_out, records};
 use super::failure::{plan_failure, record_failure};
 use super::one_card::{asked, burned, close, on_each_card, only_planned, say, show};
 use super::opened::Opened;
-use super::prepare::{Soundness, describe_flash};
+use super::prepare::{Soundness, describe_flash, survey};
 
 /// Finishes what was interrupted, one card after the other.
 pub(in crate::cli) fn continue_one_by_one(
@@ -52,12 +52,19 @@ fn continue_card(
         return Ok(ExitCode::Done);
     };
     report.what = format!(
-        "the rest of the burn that began {}",
-        unfinished.record.age()
+        "what is left of the burn of process {}",
+        unfinished.record.process
     );
+    let survey = survey(about, flash.as_mut(), &situation)?;
     let soundness = Soundness(about.device.image_format);
-    let goal = goal_to_continue(&unfinished, &about.identity, flash.as_mut(), &soundness)
-        .map_err(|error| record_failure(&error, &situation))?;
+    let goal = goal_to_continue(
+        &unfinished,
+        &about.identity,
+        flash.as_mut(),
+        survey.bytes(),
+        &soundness,
+    )
+    .map_err(|error| record_failure(&error, &situation))?;
     let plan = goal
         .plan(flash.as_mut())
         .map_err(|error| plan_failure(&error, &situation))?;
@@ -92,11 +99,10 @@ fn continue_card(
     Ok(ExitCode::Done)
 }
 
-fn starts(goal: &BurnGoal) -> FromTo<u32> {
-    let to = goal.image.place.start;
+fn starts(goal: &BurnGoal) -> FromTo<Option<u32>> {
     FromTo {
-        from: goal.old.map_or(to, |old| old.start),
-        to,
+        from: goal.old.map(|old| old.start),
+        to: Some(goal.image.place.start),
     }
 }
 

@@ -152,7 +152,9 @@ pub(super) fn misfit_failure(misfits: &[Misfit]) -> Failure {
         .iter()
         .filter_map(|misfit| match misfit {
             Misfit::OtherBoard { .. } | Misfit::BoardUnknown { .. } => Some("--allow-other-board"),
-            Misfit::OtherPsid { .. } => Some("--allow-other-psid"),
+            Misfit::OtherModel { backup, card } if backup.device_id == card.device_id => {
+                Some("--allow-other-psid")
+            }
             _ => None,
         })
         .collect();

@@ -58,7 +58,7 @@ impl What {
     }
 
     /// In words.
-    pub(super) fn words(&self) -> String {
+    pub(in crate::cli) fn words(&self) -> String {
         match (self, self.contents()) {
             (Self::File { name, .. }, NewContents::Rom(_)) => format!("expansion ROM {name}"),
             (Self::File { name, .. }, _) => format!("firmware image {name}"),

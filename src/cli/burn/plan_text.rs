@@ -1,13 +1,11 @@
 //! The plan of a burn for people.
 
-use indicatif::{HumanBytes, HumanDuration};
 use std::time::Duration;
+
+use indicatif::{HumanBytes, HumanDuration};
 
 use super::super::output::{BAD, CARE, DIM, GOOD, TITLE, styled, table};
 use super::super::report::{BurnReport, FromTo};
-
-/// So many steps are shown one by one; more are counted.
-const FEW: usize = 12;
 
 /// What a burn does to one card.
 pub(in crate::cli) fn plan_text(report: &BurnReport, steps_wanted: bool) -> String {
@@ -31,13 +29,13 @@ pub(in crate::cli) fn plan_text(report: &BurnReport, steps_wanted: bool) -> Stri
     if let Some(ipv6) = &report.ipv6 {
         rows.push(format!("IPv6 in its code\t{ipv6}"));
     }
-    if let Some(start) = &report.start {
-        let words = format!(
-            "{} (the other slot, at {:#010x}, starts until all is verified)",
-            styled(GOOD, format_args!("{:#010x}", start.to)),
-            start.from
-        );
-        rows.push(format!("goes to\t{words}"));
+    if let Some(to) = report.start.as_ref().and_then(|start| start.to) {
+        let from = report.start.as_ref().and_then(|start| start.from);
+        let other = from.map_or_else(String::new, |from| {
+            format!(" (the image at {from:#010x} starts until all is verified)")
+        });
+        let to = styled(GOOD, format_args!("{to:#010x}"));
+        rows.push(format!("goes to\t{to}{other}"));
     }
     if let Some(flash) = &report.flash {
         rows.push(format!(
@@ -99,19 +97,12 @@ fn totals(report: &BurnReport) -> Vec<String> {
     rows
 }
 
+/// The steps one by one, for those who asked for more.
 fn steps(report: &BurnReport, wanted: bool) -> String {
-    let all: Vec<String> = report
-        .plan
-        .iter()
-        .flat_map(|plan| &plan.steps)
-        .map(ToString::to_string)
-        .collect();
-    let shown = if wanted { all.len() } else { 0 };
-    let mut text = String::new();
-    for step in all.iter().take(shown.max(if wanted { FEW } else { 0 })) {
-        text.push_str(&format!("    {}\n", styled(DIM, step)));
-    }
-    text
+    let all = report.plan.iter().flat_map(|plan| &plan.steps);
+    all.filter(|_| wanted)
+        .map(|step| format!("    {}\n", styled(DIM, step)))
+        .collect()
 }
 
 fn from_to<T: PartialEq>(change: &FromTo<T>, words: impl Fn(&T) -> String) -> String {

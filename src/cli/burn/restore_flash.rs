@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::device::{Card, Origin};
 use crate::flash::{
     DeviceData, Flash, FlashBackup, FlashMap, FlashPlan, FlashWay, Misfit, Phase, Region,
-    RestoreOptions, RestorePlan, SlotExtent, check_backup_fits, plan_restore, read_whole, restore,
+    RestoreGoal, RestorePlan, SlotExtent, check_backup_fits, read_whole, restore,
 };
 use crate::hwdb::TestedState;
 use crate::image::{FlashSurvey, SlotPlace};
@@ -135,7 +135,7 @@ fn misfits(
     let found = check_backup_fits(&job.backup.facts, &about.identity, flash.chip());
     let passes = |misfit: &Misfit| match misfit {
         Misfit::OtherBoard { .. } | Misfit::BoardUnknown { .. } => job.other_board,
-        Misfit::OtherPsid { .. } => job.other_psid,
+        Misfit::OtherModel { backup, card } => job.other_psid && backup.device_id == card.device_id,
         _ => false,
     };
     let (let_pass, refused): (Vec<_>, Vec<_>) = found.into_iter().partition(passes);
@@ -226,20 +226,22 @@ fn plan(
         .map_err(|error| flash_failure(&error, situation))?;
     let survey = FlashSurvey::of_bytes(about.device.image_format, now, boot_address);
     let boots_now = survey.active().map(|slot| slot.place.slot);
-    let options = RestoreOptions {
-        device_data: job.device_data,
-        same_board: about.identity.is_same_board(&job.backup.facts.card) == Sameness::Same,
-    };
-    plan_restore(
-        flash.chip(),
+    let goal = RestoreGoal {
+        chip: flash.chip(),
         now,
-        &job.backup.contents,
-        &map(about, now, &job.backup.contents),
-        boots_now,
-        &Soundness(about.device.image_format),
-        &options,
-    )
-    .map_err(|error| restore_failure(&error))
+        backup: &job.backup.contents,
+        map: &map(about, now, &job.backup.contents),
+        runs: boots_now,
+        bootable: &Soundness(about.device.image_format),
+        device_data: job.device_data,
+        // Who put the copy of a board that nobody can name back knows which it is.
+        same_board: match about.identity.is_same_board(&job.backup.facts.card) {
+            Sameness::Same => true,
+            Sameness::CannotTell => job.other_board,
+            Sameness::Other => false,
+        },
+    };
+    goal.plan().map_err(|error| restore_failure(&error))
 }
 
 fn describe(plan: &RestorePlan, report: &mut BurnReport) {

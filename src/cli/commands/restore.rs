@@ -124,7 +124,7 @@ pub(in crate::cli) fn restore(args: &RestoreArgs, ctx: &Context) -> Result<ExitC
         .hint("leave out the options that are for copies of a flash"));
     }
     let backup = load(&args.file)?;
-    one_card(ctx, &backup.card.address)?;
+    one_card(ctx, &backup.card.address.to_string())?;
     let job = RestoreJob {
         backup,
         allow_reserved: args.allow_reserved,

@@ -99,7 +99,7 @@ pub(in crate::cli) struct BurnReport {
     /// Whether the new ROM can boot over IPv6, as its code says.
     pub(in crate::cli) ipv6: Option<String>,
     /// Start of the image that is booted.
-    pub(in crate::cli) start: Option<FromTo<u32>>,
+    pub(in crate::cli) start: Option<FromTo<Option<u32>>>,
     /// What is written, in order.
     pub(in crate::cli) plan: Vec<FlashPlan>,
     /// What stays as it is.

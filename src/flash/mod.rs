@@ -4,20 +4,35 @@
 //! [`Flash`] is the seam: what plans and burns does not know how the flash is
 //! reached.
 
+mod backup;
 mod burn;
 mod chip_access;
 mod error;
 #[cfg(test)]
 mod in_memory;
 mod plan;
+mod record;
 mod region;
+mod restore;
 #[cfg(test)]
 mod rig;
+mod whole_file;
 
+pub use backup::{
+    BackedUp, BackupCardFacts, BackupError, BackupFacts, FlashBackup, LARGEST_FLASH_BYTES, Misfit,
+    back_up, check_backup_fits, is_flash_backup, read_backup, read_whole, write_backup,
+};
 pub use burn::{
     BootAddressOutcome, BurnError, BurnFailure, Burned, CardHolds, Phase, Progress, Quiet, burn,
 };
 pub use chip_access::{Block, Flash};
 pub use error::FlashError;
 pub use plan::{BurnGoal, FlashPlan, PlanError, PlanTotals, Reader, Step};
+pub use record::{
+    BurnRecord, BurnRecords, BurnTask, PlaceRecord, RecordError, Unfinished, goal_to_continue,
+};
 pub use region::Region;
+pub use restore::{
+    Bootable, DeviceData, FlashMap, RestoreError, RestoreFailure, RestoreGoal, RestorePlan,
+    Restored, SlotExtent, restore,
+};

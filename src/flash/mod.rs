@@ -2,20 +2,32 @@
 //! card can boot at every moment, keep and bring back copies.
 //!
 //! [`Flash`] is the seam: what plans and burns does not know how the flash is
-//! reached.
+//! reached. [`open()`] takes one of two ways: the SPI gateway in CR space, or the
+//! firmware's registers.
 
 mod backup;
+mod boot_address;
 mod burn;
+mod busy_wait;
+pub mod checks;
 mod chip_access;
 mod error;
+mod gateway;
+mod gateway_lock;
 #[cfg(test)]
 mod in_memory;
+mod link;
+mod open;
 mod plan;
+mod protected_parts;
+mod range;
 mod record;
 mod region;
+mod registers;
 mod restore;
 #[cfg(test)]
 mod rig;
+mod spi_command;
 mod whole_file;
 
 pub use backup::{
@@ -27,6 +39,7 @@ pub use burn::{
 };
 pub use chip_access::{Block, Flash};
 pub use error::FlashError;
+pub use open::{FlashWay, FlashWish, open, open_without_firmware};
 pub use plan::{BurnGoal, FlashPlan, PlanError, PlanTotals, Reader, Step};
 pub use record::{
     BurnRecord, BurnRecords, BurnTask, PlaceRecord, RecordError, Unfinished, goal_to_continue,

@@ -185,15 +185,28 @@ impl<'a> Firmware<'a> {
 /// Whatever [`EditPolicy`] does not permit, and images that are damaged; nothing
 /// is half done.
 pub fn edit_rom(bytes: &[u8], edit: RomEdit<'_>, policy: &EditPolicy) -> Result<Edited, EditError> {
+    edit_rom_as(bytes, None, edit, policy)
+}
+
+/// The same where it is known how FS2 images lie in the bytes.
+///
+/// # Errors
+/// See [`edit_rom`].
+pub fn edit_rom_as(
+    bytes: &[u8],
+    shape: Option<FileShape>,
+    edit: RomEdit<'_>,
+    policy: &EditPolicy,
+) -> Result<Edited, EditError> {
     let kind = ImageKind::of(bytes);
     let mut notes = Vec::new();
     if let RomEdit::Insert(rom) | RomEdit::Replace(rom) = edit
-        && let Some(firmware) = Firmware::parse(bytes, None).tree
+        && let Some(firmware) = Firmware::parse(bytes, shape).tree
     {
         notes = rom_fits(rom, &firmware, policy)?;
     }
     let mut edited = match kind {
-        Some(ImageKind::Fs2) => fs2::edit_rom(bytes, edit, policy),
+        Some(ImageKind::Fs2) => fs2::edit_rom_as(bytes, shape, edit, policy),
         Some(ImageKind::Fs3) => fs3::edit_rom(bytes, edit, policy),
         other => Err(EditError::Damaged {
             findings: vec![refusal(bytes, other)],

@@ -30,7 +30,8 @@ use crate::image::{FIRMWARE_MAGIC, Finding, FindingKind};
 /// Bytes of the header.
 pub const HEADER_BYTES: usize = 0x38;
 pub(super) const CRC_FLAG_OFFSET: usize = 0x21;
-pub(super) const CRC_OFFSET: usize = 0x22;
+/// Where the CRC of the whole image is.
+pub(in crate::image) const CRC_OFFSET: usize = 0x22;
 const FAILSAFE_OFFSET: usize = 0x28;
 pub(super) const INFO_POINTER_OFFSET: usize = 0x2c;
 pub(super) const SIZE_OFFSET: usize = 0x30;

@@ -35,7 +35,7 @@ impl<'a> Fs2File<'a> {
 
 impl<'a> Fs2Image<'a> {
     /// The pieces of the image, by its own addresses.
-    pub(super) fn layout(&self) -> Layout<'a> {
+    pub(in crate::image) fn layout(&self) -> Layout<'a> {
         let mut layout = Layout::new();
         layout.field("header", self.header.encode());
         for (block, name) in self.boot2.iter().zip(["BOOT2", "BOOT2[1]"]) {

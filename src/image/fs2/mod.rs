@@ -14,6 +14,7 @@ mod file;
 mod flash_limit;
 mod header;
 mod image;
+mod in_flash;
 mod inflate;
 mod info;
 mod lay_out;
@@ -45,6 +46,7 @@ pub use shape::FileShape;
 pub use stretch::Stretch;
 pub use stripes::Stripes;
 
-pub(in crate::image) use header::{checked_word, failsafe_word};
+pub(in crate::image) use header::{CRC_OFFSET as FULL_CRC_OFFSET, checked_word, failsafe_word};
+pub(in crate::image) use in_flash::{check_in_flash, image_in_flash, sound_header};
 pub(in crate::image) use info::END_TAG;
 pub(in crate::image) use section::encode_header;

@@ -18,8 +18,16 @@ impl Fs3File<'_> {
                 slot,
                 ..FirmwareFacts::default()
             },
-            facts,
+            Fs3Image::facts,
         )
+    }
+}
+
+impl Fs3Image<'_> {
+    /// What the image says of itself.
+    #[must_use]
+    pub fn facts(&self) -> FirmwareFacts {
+        facts(self)
     }
 }
 

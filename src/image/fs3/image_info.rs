@@ -14,6 +14,7 @@
 //! | 0x24 | 16 | PSID |
 //! | 0x36 | 2 | vendor id of the VSD |
 //! | 0x38 | 208 | VSD |
+//! | 0x108 | 4 | bit 31: runs from any place |
 //! | 0x118 | 4 each | four hardware ids |
 //! | 0x1c0 | 16 | product version, where firmware and ROM are released as one |
 //! | 0x1d0 | 256 | description |
@@ -79,6 +80,12 @@ impl<'a> ImageInfo<'a> {
     #[must_use]
     pub fn mcc_en(&self) -> bool {
         self.0.byte(2) & 0x01 != 0
+    }
+
+    /// Whether the image runs from any place, and not only from 0 and 4 MiB.
+    #[must_use]
+    pub fn runs_from_any(&self) -> bool {
+        self.0.dword(0x108) & 1 << 31 != 0
     }
 
     /// Version of the firmware; `None` when all of it is 0.

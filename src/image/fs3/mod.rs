@@ -30,6 +30,7 @@ mod file;
 mod header;
 mod image;
 mod image_info;
+mod in_flash;
 mod itoc;
 mod itoc_entry;
 mod layout;
@@ -41,6 +42,7 @@ mod section_type;
 mod signature;
 
 pub(in crate::image) use digest::image_digest;
+pub(in crate::image) use in_flash::{check_in_flash, image_in_flash};
 
 pub use addresses::{AddressForm, DevInfo, MfgInfo};
 pub use edit_rom::edit_rom;

@@ -69,6 +69,9 @@ fn sim_hint(error: &SimError) -> String {
         SimError::NoSuchSetting { name, .. } => {
             format!("flexctl sim state {name} shows the settings that are set, with their data")
         }
+        SimError::FlashSize { name, .. } => {
+            format!("flexctl sim flash {name} --save FILE writes a file of the right size")
+        }
         SimError::NoDirectory | SimError::Io { .. } => {
             "FLEXCTL_SIM_DIR names another folder for virtual cards".to_owned()
         }

@@ -26,12 +26,16 @@ macro_rules! embedded {
 
 const PROFILES: &[(&str, &str)] = embedded![
     "connectx-3",
+    "connectx-3-16-mib",
     "connectx-3-corrupt",
     "connectx-3-everything",
     "connectx-3-factory",
     "connectx-3-old-rom",
     "connectx-3-pro",
+    "connectx-3-protected",
+    "connectx-3-recovery",
     "connectx-3-single-port",
+    "connectx-3-two-images",
     "connectx-4",
     "connectx-4-everything",
     "connectx-4-factory",
@@ -39,8 +43,13 @@ const PROFILES: &[(&str, &str)] = embedded![
     "connectx-4-lx",
     "connectx-4-no-ip-ver",
     "connectx-4-old-rom",
+    "connectx-4-protected",
+    "connectx-4-recovery",
+    "connectx-4-secure",
     "connectx-4-single",
     "connectx-4-sriov",
+    "connectx-4-two-images",
+    "connectx-4-unknown-chip",
     "connectx-4-upstream-ipxe",
 ];
 

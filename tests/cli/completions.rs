@@ -149,6 +149,7 @@ fn virtual_cards_are_offered_once_begun_and_not_made_by_that() {
     let place = place_with_cards();
     assert!(!offered(&place, "show -d ").contains("sim:"));
     assert_snapshot!(offered(&place, "show -d sim:connectx-4-s"), @"
+    sim:connectx-4-secure -- ConnectX-4 VPI, two ports, secure firmware
     sim:connectx-4-single -- ConnectX-4 EN, one port, one function
     sim:connectx-4-sriov -- ConnectX-4, two ports, each with two virtual functions
     ");
@@ -354,6 +355,7 @@ fn bash_gets_back_the_piece_that_it_replaces() {
     );
     assert_snapshot!(
         run("flexctl  -d sim:connectx-4-s", "flexctl -d sim : connectx-4-s", "connectx-4-s"), @"
+    connectx-4-secure
     connectx-4-single
     connectx-4-sriov
     "

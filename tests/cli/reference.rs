@@ -57,6 +57,7 @@ fn the_help_of_every_command_is_the_reference() {
         "sim state",
         "sim reboot",
         "sim fault",
+        "sim flash",
         "sim seed",
         "sim remove",
         "completions",
@@ -108,7 +109,7 @@ fn every_command_is_in_the_reference() {
     assert_eq!(
         listed(&place.answer("sim --help")),
         [
-            "run", "new", "list", "state", "reboot", "fault", "seed", "remove", "help"
+            "run", "new", "list", "state", "reboot", "fault", "flash", "seed", "remove", "help"
         ]
     );
 }

@@ -14,12 +14,16 @@ fn lists_cards_and_profiles() {
       none yet: a profile becomes a card when it is first used
     profiles
       connectx-3                ConnectX-3 VPI, two ports (MCX354A-FCB), boots IPv4, settings are set
+      connectx-3-16-mib         ConnectX-3 VPI, two ports, 16 MiB flash in chunks of 64 KiB
       connectx-3-corrupt        ConnectX-3 EN, one port, its stored settings are corrupt (status 0x22)
       connectx-3-everything     ConnectX-3 VPI, two ports, offers every setting, none is set
       connectx-3-factory        ConnectX-3 VPI, two ports, as new: no setting is set
       connectx-3-old-rom        ConnectX-3 VPI, two ports, FlexBoot 3.4.648: too old for IPv6
       connectx-3-pro            ConnectX-3 Pro, two ports, host does not map BAR0
+      connectx-3-protected      ConnectX-3 VPI, two ports, write-protected flash
+      connectx-3-recovery       ConnectX-3 VPI, blank flash: in flash-recovery mode
       connectx-3-single-port    ConnectX-3 EN, one port (MCX311A-XCAT)
+      connectx-3-two-images     ConnectX-3 VPI, two ports, older firmware in the other slot
       connectx-4                ConnectX-4 VPI, two ports (two functions), boots IPv4, settings are set
       connectx-4-everything     ConnectX-4, two ports, offers every setting, none is set
       connectx-4-factory        ConnectX-4 VPI, two ports (two functions), as new: no setting is set
@@ -27,8 +31,13 @@ fn lists_cards_and_profiles() {
       connectx-4-lx             ConnectX-4 Lx EN, two ports (two functions), no BOOT_RETRY_CNT
       connectx-4-no-ip-ver      ConnectX-4, two ports, firmware does not offer IP_VER
       connectx-4-old-rom        ConnectX-4, two ports, FlexBoot 3.4.650: too old for IPv6
+      connectx-4-protected      ConnectX-4 VPI, two ports, first slot of the flash write-protected
+      connectx-4-recovery       ConnectX-4 VPI, damaged firmware: in flash-recovery mode
+      connectx-4-secure         ConnectX-4 VPI, two ports, secure firmware
       connectx-4-single         ConnectX-4 EN, one port, one function
       connectx-4-sriov          ConnectX-4, two ports, each with two virtual functions
+      connectx-4-two-images     ConnectX-4 VPI, two ports, older firmware in the second slot
+      connectx-4-unknown-chip   ConnectX-4 VPI, two ports, unknown flash chip
       connectx-4-upstream-ipxe  ConnectX-4, two ports, ROM of upstream iPXE without a version record
     ");
     place.answer("sim new rack7_node3 connectx-4");
@@ -69,6 +78,8 @@ fn the_state_of_a_new_card() {
       config space  0 reads, 0 writes
       BARs          0 reads, 0 writes
       commands      0, 0 of them to change settings
+      flash         0 reads, 0 programs, 0 erases
+      boots         firmware 2.42.5000 at 0x00000000 (slot 0)
       card   0x11    80000008
       port1  0x12    00000002
       port1  0x2001  0000000f
@@ -88,6 +99,8 @@ fn the_state_of_a_new_card() {
       config space  0 reads, 0 writes
       BARs          0 reads, 0 writes
       commands      0, 0 of them to change settings
+      flash         0 reads, 0 programs, 0 erases
+      boots         firmware 12.28.2006 at 0x00000000 (slot 0)
       held          semaphore space 0x0 (value 0xbad)
       card       0x80       800000008000000800000000
       function0  0x3000195  00000014
@@ -131,6 +144,47 @@ fn what_is_thrown_away_is_new_the_next_time() {
     assert_eq!(
         place.tlv("connectx-4", "function0", "0x3000195"),
         "00000014"
+    );
+}
+
+#[test]
+fn a_flash_is_saved_and_loaded_into_another_card() {
+    let place = place();
+    assert_snapshot!(place.run("sim flash connectx-3-two-images"), @"
+    exit 0
+    --- stdout
+    sim:connectx-3-two-images
+      bytes                0x200000
+      boots                firmware 2.42.5000 at 0x00080000 (slot 1)
+      done to it           0 reads, 0 programs, 0 erases
+      time of a real chip  0 ms
+    ");
+    let file = place.path("flash.bin");
+    let name = file.display();
+    place.answer(&format!("sim flash connectx-3-old-rom --save {name}"));
+    assert_eq!(std::fs::metadata(&file).unwrap().len(), 0x20_0000);
+    place.answer(&format!("sim flash connectx-3 --load {name}"));
+    assert_eq!(place.state("connectx-3")["boot"]["firmware"], "2.35.5100");
+    assert!(place.answer("list -d sim:connectx-3").contains("2.42.5000"));
+    place.answer("sim reboot connectx-3");
+    assert!(place.answer("list -d sim:connectx-3").contains("2.35.5100"));
+    let flash = place.document("sim flash connectx-3");
+    assert_eq!(flash["warm_boot"]["start"], "0x00000000");
+    std::fs::write(&file, [0xff; 100]).unwrap();
+    let run = place.run(&format!("sim flash connectx-3 --load {name}"));
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.stderr.contains("has 0x200000 bytes, not 0x64"), "{run}");
+    std::fs::write(&file, vec![0xff; 0x20_0000]).unwrap();
+    place.answer(&format!("sim flash connectx-3 --load {name}"));
+    place.answer("sim reboot connectx-3");
+    assert_eq!(
+        place.state("connectx-3")["boot"]["start"],
+        serde_json::Value::Null
+    );
+    assert!(
+        place
+            .answer("list -d sim:connectx-3")
+            .contains("flash recovery")
     );
 }
 

@@ -69,7 +69,7 @@ fn an_unknown_opcode_and_an_unknown_register_are_told_apart() {
     let card = card("connectx-4");
     let mut pci = open(&card, 0);
     assert_eq!(icmd(pci.as_mut(), 0x9002, &mut []), Answer::Status(1));
-    for register in [0x402d, 0x907f, 0x9029] {
+    for register in [0x402d, 0x907f, 0x902c] {
         let answer = register4(pci.as_mut(), register, GET, &mut [0; 18]);
         assert_eq!(answer, Answer::Status(4), "{register:#x}");
     }

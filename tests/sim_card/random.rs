@@ -88,7 +88,7 @@ proptest! {
 
     #[test]
     fn random_accesses_are_answered(
-        which in 0..17_usize,
+        which in 0..26_usize,
         accesses in proptest::collection::vec(access(), 1..200),
     ) {
         let profiles = profiles();

@@ -1,5 +1,7 @@
 //! `flexctl sim`
 
+mod flash;
+
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -7,11 +9,12 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::sim::fuse::{Guard, RunError, RunOptions, exec_child, run};
-use crate::sim::{Card, Counters, FaultPlan, Shelf, profiles};
+use crate::sim::{Card, Counters, FaultPlan, FlashCounters, Shelf, profiles};
 
 use super::super::ExitCode;
 use super::super::error::Failure;
 use super::super::output::{DIM, Output, TITLE, styled, table};
+use flash::{BootState, FlashArgs, flash};
 
 /// Work with virtual cards
 ///
@@ -40,7 +43,7 @@ enum SimCommand {
     },
     /// List cards and profiles
     List,
-    /// Show what a card holds: settings, counters, held semaphores
+    /// Show what a card holds: settings, counters, held semaphores, what it boots
     State {
         /// Name of the card
         name: String,
@@ -52,6 +55,7 @@ enum SimCommand {
         names: Vec<String>,
     },
     Fault(FaultArgs),
+    Flash(FlashArgs),
     /// Store raw bytes for a TLV of a card, or delete it
     Seed {
         /// Name of the card
@@ -109,7 +113,8 @@ struct RunArgs {
 /// K counts from 1 and from the moment the plan is set.
 ///
 ///   stuck-busy, stuck-busy@K      a command never finishes
-///   hold-semaphore=vsec|icmd|hcr  somebody died holding a semaphore
+///   hold-semaphore=vsec|icmd|hcr|flash
+///                                 somebody died holding a semaphore
 ///   status=0x22, status=0x22@K    a command answers this status
 ///   all-ones@K                    gone from the bus from the K-th access on
 ///   power-cut@K                   power fails after the K-th settings write
@@ -117,6 +122,14 @@ struct RunArgs {
 ///   lost-write@K, corrupt-write@K a settings write is not stored, or wrongly
 ///   foreign-change@K              another program changes the setting first
 ///   kill@K, interrupt@K           the program at the card gets SIGKILL or SIGINT
+///   flash-power-cut@K             power fails after the K-th program or erase
+///   flash-torn@K                  power fails in the middle of it
+///   flash-erase-fail@K            the K-th erase erases half of its block
+///   flash-read-flip@K             the K-th read of the flash has a wrong bit
+///   flash-lost-lock@K             somebody else takes the flash before the K-th
+///                                 program or erase
+///   flash-stuck-bit=ADDRESS[:BIT] a bit of the flash cannot be programmed
+///   flash-protected               all of the flash is write protected
 #[derive(Debug, Args)]
 #[command(verbatim_doc_comment)]
 struct FaultArgs {
@@ -147,6 +160,8 @@ struct CardState {
     reboots: u32,
     faults: String,
     counters: Counters,
+    boot: BootState,
+    flash: FlashCounters,
     settings: Vec<SettingState>,
     held_semaphores: Vec<SemaphoreState>,
 }
@@ -201,6 +216,7 @@ pub(in crate::cli) fn sim(args: &SimArgs, output: Output) -> Result<u8, Failure>
             shelf.card(&args.name)?.set_faults(args.plan.clone());
             output.status(format_args!("sim:{} has a new plan", args.name));
         }
+        SimCommand::Flash(args) => flash(args, &shelf, output)?,
         SimCommand::Seed {
             name,
             function,
@@ -341,6 +357,8 @@ fn state(shelf: &Shelf, name: &str, output: Output) -> Result<(), Failure> {
             "commands\t{}, {} of them to change settings",
             counters.commands, counters.tlv_writes
         ),
+        format!("flash\t{}", flash::in_words(&card.flash)),
+        format!("boots\t{}", card.boot),
     ];
     rows.extend(
         card.held_semaphores
@@ -365,6 +383,8 @@ fn card_state(card: &Card) -> CardState {
         reboots: card.reboots(),
         faults: card.faults().to_string(),
         counters: card.counters(),
+        boot: BootState::of(&card.boot()),
+        flash: card.flash_counters(),
         settings: card
             .settings()
             .iter()

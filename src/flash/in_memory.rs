@@ -1,7 +1,7 @@
 //! A flash in memory for the tests of this room: programs clear bits, erases set
 //! them, pages do not wrap, and the power goes when a test wants it.
 
-use crate::hwdb::{EraseCommand, FlashChip, ProgramCommand, ProtectionBits};
+use crate::hwdb::{EraseCommand, FlashChip, ProgramCommand};
 use crate::pci::Bdf;
 
 use super::{Block, Flash, FlashError};
@@ -50,8 +50,6 @@ pub(super) fn chip(bytes: u32, page: u32, erase: &[(u32, u32)]) -> FlashChip {
     FlashChip {
         name: "in memory".to_owned(),
         vendor: "nobody".to_owned(),
-        jedec: [1, 2, 3],
-        bytes,
         page,
         erase: erase
             .iter()
@@ -67,9 +65,8 @@ pub(super) fn chip(bytes: u32, page: u32, erase: &[(u32, u32)]) -> FlashChip {
             typical_us: 700,
             longest_us: 3000,
         },
-        protection: ProtectionBits { mask: 0x7c },
-        mstflint: false,
-        source: Vec::new(),
+        read_only: None,
+        ..FlashChip::unknown([1, 2, 3], bytes)
     }
 }
 

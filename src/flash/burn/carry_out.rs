@@ -388,13 +388,11 @@ impl Work<'_> {
         let other = self.plan.other.as_ref();
         match self.holds {
             CardHolds::Untouched => self.plan.boots_before,
-            CardHolds::InactivePartlyWritten | CardHolds::WrittenNotActive => {
-                self.plan.boots_before.filter(|_| other.is_some())
-            }
+            CardHolds::InactivePartlyWritten | CardHolds::WrittenNotActive => self.plan.other_slot,
             CardHolds::BothBootable => {
                 let new = self.plan.magics.iter().min();
                 match (other, new) {
-                    (Some((old, _)), Some(new)) if old < new => self.plan.boots_before,
+                    (Some((old, _)), Some(new)) if old < new => self.plan.other_slot,
                     _ => self.plan.boots_after,
                 }
             }

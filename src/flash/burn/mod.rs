@@ -6,6 +6,8 @@ mod guarded;
 #[cfg(test)]
 mod power_cuts;
 mod progress;
+#[cfg(test)]
+mod trouble;
 mod verify;
 
 pub use carry_out::{BootAddressOutcome, Burned, burn};

@@ -55,6 +55,11 @@ pub trait Progress {
     /// `done` of `total` bytes of a phase are done. Every phase begins with 0 and
     /// ends with its total, unless something fails.
     fn at(&mut self, phase: Phase, done: u64, total: u64);
+
+    /// A stage of several begins; they are counted from 1.
+    fn stage(&mut self, number: usize, of: usize, title: &str) {
+        let _ = (number, of, title);
+    }
 }
 
 /// Nobody is told.

@@ -124,6 +124,7 @@ impl Draft<'_> {
             chip: chip.clone(),
             present,
             other: other.map(|(start, magic)| (start, magic.to_vec())),
+            other_slot: None,
             main,
             magics,
             protected: self.protected,

@@ -34,6 +34,9 @@ pub struct FlashPlan {
     /// The first 16 bytes of the image that stays untouched meanwhile.
     #[serde(skip)]
     pub(in crate::flash) other: Option<(u32, Vec<u8>)>,
+    /// Its slot: what boots while this plan is carried out.
+    #[serde(skip)]
+    pub(in crate::flash) other_slot: Option<usize>,
     /// What shall be there, with ones in place of the magics.
     #[serde(skip)]
     pub(in crate::flash) main: Extents,

@@ -64,6 +64,7 @@ impl BurnGoal {
         let mut plan = draft.plan(chip, read)?;
         let old_boots = (plan.other.as_ref()).is_some_and(|(_, magic)| *magic == FIRMWARE_MAGIC);
         plan.boots_before = self.old.map(|old| old.slot).filter(|_| old_boots);
+        plan.other_slot = plan.boots_before;
         plan.boots_after = Some(place.slot);
         Ok(plan)
     }

@@ -23,6 +23,7 @@ pub use error::PlanError;
 pub(super) use extents::Extents;
 pub use flash_plan::{FlashPlan, PlanTotals};
 pub use goal::BurnGoal;
+pub(super) use goal::pieces_of;
 pub use step::Step;
 
 use super::FlashError;

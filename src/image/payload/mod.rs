@@ -37,7 +37,7 @@ mod instructions;
 mod ip_version_default;
 mod proof;
 #[cfg(test)]
-mod synthetic;
+pub(crate) mod synthetic;
 mod traces;
 mod uefi_compression;
 mod verdict;

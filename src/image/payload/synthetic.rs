@@ -6,14 +6,14 @@ use super::ip_version_default::tests::code_with_default;
 use super::uefi_compression::Variant;
 use super::uefi_compression::tests::pack as pack_for_uefi;
 
-pub(super) const IPXE: &[u8] = b"iPXE\x002.0.0+\0netmask\0dhcp\0";
-pub(super) const IPXE_WITH_IPV6: &[u8] = b"iPXE\x002.0.0+\0netmask\0dhcp\0ICMPv6\0\xffdhcpv6\0";
+pub(crate) const IPXE: &[u8] = b"iPXE\x002.0.0+\0netmask\0dhcp\0";
+pub(crate) const IPXE_WITH_IPV6: &[u8] = b"iPXE\x002.0.0+\0netmask\0dhcp\0ICMPv6\0\xffdhcpv6\0";
 const FLEXBOOT: &[u8] = b"iPXE\x001.0.0+\0FlexBoot v3.4.812\0FlexBoot\0netmask\0dhcp\0ICMPv6\0\
     dhcpv6\0ip_support\0dhcpv4_disabled\0dhcpv6_disabled\0";
 const UNIT: usize = 512;
 
 /// FlexBoot for ConnectX-4 with this constant.
-pub(super) fn flexboot_for_connectx4(constant: u8) -> Vec<u8> {
+pub(crate) fn flexboot_for_connectx4(constant: u8) -> Vec<u8> {
     let mut code = code_with_default(constant);
     code.extend(FLEXBOOT);
     code.extend(b"ConnectX-4\0");
@@ -21,7 +21,7 @@ pub(super) fn flexboot_for_connectx4(constant: u8) -> Vec<u8> {
 }
 
 /// FlexBoot for ConnectX-3, which has the table of constants too.
-pub(super) fn flexboot_for_connectx3() -> Vec<u8> {
+pub(crate) fn flexboot_for_connectx3() -> Vec<u8> {
     let mut code = code_with_default(0);
     code.extend(FLEXBOOT);
     code.extend(b"ConnectX-3\0");
@@ -55,7 +55,7 @@ pub(super) fn blocks(codes: &[&[u8]]) -> Vec<u8> {
 }
 
 /// A `.rom` with this as its main block.
-pub(super) fn rom(code: &[u8]) -> Vec<u8> {
+pub(crate) fn rom(code: &[u8]) -> Vec<u8> {
     image(0, true, &blocks(&[b"early", b"late code", b"data16", code]))
 }
 

@@ -24,6 +24,8 @@ mod fs3_table;
 mod place;
 mod rom_change;
 mod source_image;
+#[cfg(test)]
+mod tests;
 mod trial;
 mod whole_image;
 

@@ -13,6 +13,8 @@ use super::output::{DIM, Output, styled};
 
 /// Between two plain lines of one phase.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
+/// A phase of fewer bytes is over before it is read about.
+const WORTH_A_LINE: u64 = 4096;
 /// Between two JSON lines of one phase.
 const BETWEEN_EVENTS: Duration = Duration::from_millis(500);
 
@@ -119,7 +121,8 @@ impl Progress {
         }
         match &self.audience {
             Audience::Terminal(bar) => bar.finish_and_clear(),
-            Audience::Log => Output::line(self.line()),
+            Audience::Log if self.total >= WORTH_A_LINE => Output::line(self.line()),
+            Audience::Log => {}
             Audience::Program => self.event(),
             Audience::Nobody => {}
         }
@@ -176,12 +179,26 @@ impl Progress {
 
 impl flash::Progress for Progress {
     fn at(&mut self, phase: Phase, done: u64, total: u64) {
-        if self.phase != Some(phase) || self.total != total {
+        if done == 0 || self.phase.is_some_and(|current| current != phase) {
             self.begin(phase, total);
         }
-        self.reach(done);
-        if done >= total {
-            self.end();
+        // What is over stays over.
+        if self.phase.is_some() {
+            self.reach(done);
+            if done >= total {
+                self.end();
+            }
+        }
+    }
+
+    fn stage(&mut self, number: usize, of: usize, title: &str) {
+        self.end();
+        match &self.audience {
+            Audience::Log | Audience::Terminal(_) if of > 1 => {
+                let card = &self.card;
+                Output::line(styled(DIM, format_args!("{card}: {title} ({number} of {of})")));
+            }
+            _ => {}
         }
     }
 }

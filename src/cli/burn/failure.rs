@@ -29,7 +29,7 @@ pub(super) fn flash_failure(error: &FlashError, situation: &Situation<'_>) -> Fa
             ))
         }
         FlashError::UnknownChip { .. } => Failure::new(ExitCode::Refused, error).hint(
-            "the chip's record can be added to flash-chips.toml of --hwdb; its datasheet has the figures",
+            "nothing was written: flexctl knows the chips of hwdb/flash-chips.toml only, and how to write another is a guess; report this id",
         ),
         FlashError::Locked { .. } => Failure::new(ExitCode::Refused, error).hint(format!(
             "another tool is at work on the flash: wait for it; when it is dead, free the lock with: flexctl doctor -d {card} --clear-semaphores"

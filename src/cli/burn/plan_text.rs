@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, HumanDuration};
 
-use super::super::output::{BAD, CARE, DIM, GOOD, TITLE, styled, table};
+use super::super::output::{CARE, DIM, GOOD, TITLE, styled, table};
 use super::super::report::{BurnReport, FromTo};
 
 /// What a burn does to one card.
@@ -64,10 +64,6 @@ pub(in crate::cli) fn plan_text(report: &BurnReport, steps_wanted: bool) -> Stri
         let label = styled(CARE, format_args!("{flag}:"));
         text.push_str(&format!("  {label} {}\n", opened.text));
     }
-    for objection in &report.objections {
-        let label = styled(BAD, "in the way:");
-        text.push_str(&format!("  {label} {}\n", objection.text));
-    }
     text
 }
 
@@ -84,9 +80,12 @@ fn totals(report: &BurnReport) -> Vec<String> {
     let time = Duration::from_millis(sum(&|totals| totals.estimated_ms));
     if erase + pages > 0 {
         rows.push(format!(
-            "writes\terases {erase} blocks ({}), programs {pages} pages ({}), {alone} sectors hold the right bytes; about {} of the chip's time",
+            "writes\t{} erased ({}), {} programmed ({}), {} as wanted already; the chip takes about {}",
+            counted(erase, "block"),
             HumanBytes(sum(&|totals| totals.bytes_to_erase)),
+            counted(pages, "page"),
             HumanBytes(sum(&|totals| totals.bytes_to_program)),
+            counted(alone, "sector"),
             if time < Duration::from_secs(1) {
                 "a second".to_owned()
             } else {
@@ -95,6 +94,13 @@ fn totals(report: &BurnReport) -> Vec<String> {
         ));
     }
     rows
+}
+
+fn counted(number: u64, what: &str) -> String {
+    match number {
+        1 => format!("1 {what}"),
+        number => format!("{number} {what}s"),
+    }
 }
 
 /// The steps one by one, for those who asked for more.

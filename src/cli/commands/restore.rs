@@ -21,6 +21,9 @@ use super::super::progress::Progress;
 use super::super::restore_plan::{planned, refuse_reserved, restore_failure};
 use super::burn::{CopyArgs, Via, ViaArgs};
 
+/// As much of a gzip file as says whether it is the copy of a flash.
+const GZIP_HEAD: u64 = 64;
+
 /// A backup of a thousand TLVs is well below.
 const MOST_BYTES: u64 = 4 << 20;
 
@@ -160,10 +163,10 @@ fn one_card(ctx: &Context, of: &str) -> Result<(), Failure> {
 
 /// Whether the file begins like the copy of a flash.
 fn is_flash_copy(path: &Path) -> bool {
-    let mut first = [0; 4];
+    let mut first = Vec::new();
     fs::metadata(path).is_ok_and(|metadata| metadata.is_file())
         && fs::File::open(path)
-            .and_then(|mut file| file.read_exact(&mut first))
+            .and_then(|file| file.take(GZIP_HEAD).read_to_end(&mut first))
             .is_ok()
         && is_flash_backup(&first)
 }

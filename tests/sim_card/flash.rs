@@ -429,3 +429,21 @@ fn many_cards_are_listed_without_a_single_flash() {
         assert!(!directory.path().join(name).join("flash.bin").exists());
     }
 }
+
+/// Tests that look at every moment of a burn ask this very often.
+#[test]
+fn a_boot_is_judged_quickly() {
+    for name in ["connectx-3", "connectx-3-16-mib", "connectx-4"] {
+        let card = card(name);
+        let before = card.flash_snapshot();
+        let since = std::time::Instant::now();
+        for _ in 0..100 {
+            card.restore_flash(&before);
+            assert!(card.boot().image().is_some());
+        }
+        let each = since.elapsed() / 100;
+        // Some tens of microseconds where nothing else runs.
+        assert!(each.as_millis() < 20, "{name}: {each:?}");
+        eprintln!("{name}: {each:?}");
+    }
+}

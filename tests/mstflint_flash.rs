@@ -207,6 +207,10 @@ fn newer(name: &str) -> Vec<u8> {
              date = '2022-01-31'\nhw_ids = [0x209]\npci_device = 0x1013\n{rom}\
              [[section]]\ntype = 'MAIN_CODE'\ncontent = {{ random = 33, size = 0x6000 }}\n"
         ),
+        "connectx-4-lx" => format!(
+            "format = 'fs3'\nfile_size = 0x1000000\nlog2_chunk = 23\npsid = 'MT_2420110034'\n\
+             version = '14.28.2040'\ndate = '2022-01-31'\nhw_ids = [0x20b]\npci_device = 0x1015\n{rom}"
+        ),
         _ => format!(
             "format = 'fs2'\npsid = 'MT_1090120019'\nfirmware = '2.42.6000'\ndate = '2022-01-31'\n\
              device_id = 0x1003\nhardware_ids = [0x101f5]\nchunk = {:#x}\nmic_version = '2.0.0'\n\
@@ -232,6 +236,7 @@ fn a_burned_image_is_booted_from_the_other_slot() {
         ("connectx-3-16-mib", ""),
         ("connectx-4", ""),
         ("connectx-4", "-ocr"),
+        ("connectx-4-lx", ""),
     ] {
         let card = card(name);
         let old = card.boot();
@@ -249,6 +254,7 @@ fn a_burned_image_is_booted_from_the_other_slot() {
         done(&card, &format!("-y {way} -i {} {{d}} b", file.display()));
         let expected = match name {
             "connectx-4" => (0x40_0000, "12.28.2040"),
+            "connectx-4-lx" => (0x80_0000, "14.28.2040"),
             "connectx-3" => (0x8_0000, "2.42.6000"),
             _ => (0x1_0000, "2.42.6000"),
         };

@@ -6,6 +6,10 @@
 //! nothing of the code that talks to it, so Debian's mstconfig can talk to it
 //! as well (see the `fuse` module, feature `cli`).
 //!
+//! Its flash behaves like the real thing: a chip that is programmed and erased by
+//! the SPI gateway or the firmware's registers, and what is in it decides what the
+//! card boots.
+//!
 //! What a card looks like is data: one of the [`profiles`], TOML files in
 //! `src/sim/profiles`. Where a card lives is a [`Shelf`]: a directory, or
 //! memory. What goes wrong with it is a [`FaultPlan`].

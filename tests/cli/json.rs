@@ -1178,6 +1178,23 @@ fn sim_list_and_state() {
             "unlocked": 0,
             "overruns": 0
           },
+          "boot": {
+            "start": "0x00000000",
+            "slot": 0,
+            "firmware": "12.28.2006",
+            "psid": "MT_2130110032",
+            "reason": null
+          },
+          "flash": {
+            "reads": 0,
+            "read_bytes": 0,
+            "programs": 0,
+            "programmed_bytes": 0,
+            "erases": {},
+            "refused": 0,
+            "status_writes": 0,
+            "modelled_ns": 0
+          },
           "settings": [],
           "held_semaphores": [
             {

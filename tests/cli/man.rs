@@ -81,7 +81,7 @@ fn a_page_reads_like_the_help() {
         .arg(page);
     let output = groff.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let text: Vec<&str> = text.trim().lines().take(24).collect();
+    let text: Vec<&str> = text.trim().lines().take(25).collect();
     assert_snapshot!(text.join("\n"), @"
     FLEXCTL-SIM-FAULT(1)                  flexctl manual                  FLEXCTL-SIM-FAULT(1)
 
@@ -98,7 +98,8 @@ fn a_page_reads_like_the_help() {
            counts from 1 and from the moment the plan is set.
 
              stuck-busy, stuck-busy@K      a command never finishes
-             hold-semaphore=vsec|icmd|hcr  somebody died holding a semaphore
+             hold-semaphore=vsec|icmd|hcr|flash
+                                           somebody died holding a semaphore
              status=0x22, status=0x22@K    a command answers this status
              all-ones@K                    gone from the bus from the K-th access on
              power-cut@K                   power fails after the K-th settings write

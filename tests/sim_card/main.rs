@@ -11,6 +11,7 @@ mod by_hand;
 mod connectx3;
 mod connectx4;
 mod faults;
+mod flash;
 mod function;
 mod random;
 mod shelf;

@@ -11,14 +11,16 @@
 //! modelled; a pattern is where it would be, so that it shows when somebody
 //! writes over it.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::{Mutex, PoisonError};
 
 use super::cells::Cells;
 use super::spi_chip::ChipFacts;
 use crate::hwdb::FlashChip;
-use crate::image::START_ADDRESSES;
 use crate::image::build::{build, flash_dump};
 use crate::image::fs2::Stripes;
+use crate::image::{FIRMWARE_MAGIC, START_ADDRESSES};
 use crate::sim::option_rom::OptionRom;
 use crate::sim::profile::{FlashContent, Generation, Profile, Rom};
 use crate::sim::scalar::{Mac, Version};
@@ -79,28 +81,52 @@ pub(crate) fn macs(profile: &Profile, state: &State) -> Vec<Mac> {
         .collect()
 }
 
+/// New flashes that were built before: a process that makes very many cards makes
+/// few kinds of them.
+static BUILT: Mutex<BTreeMap<String, Cells>> = Mutex::new(BTreeMap::new());
+const MOST_BUILT: usize = 64;
+
 /// Everything that is on the chip.
-///
-/// A profile that cannot be built leaves it erased; a test sees that all can.
 pub(crate) fn cells(profile: &Profile, state: &State) -> Cells {
-    let size = chip(profile).bytes;
-    let blank = || Cells::erased(size);
-    if profile.flash.content == FlashContent::Blank {
-        return blank();
-    }
     let macs = macs(profile, state);
+    let size = chip(profile).bytes;
+    if profile.flash.content == FlashContent::Blank {
+        return Cells::erased(size);
+    }
+    // Everything that the content is made of.
+    let key = format!(
+        "{:?} {:?} {:?} {macs:?}",
+        profile.card, profile.rom, profile.flash
+    );
+    let known = || BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(cells) = known().get(&key) {
+        return cells.clone();
+    }
+    let cells = built(profile, &macs, size);
+    let mut known = known();
+    if known.len() >= MOST_BUILT {
+        known.pop_first();
+    }
+    known.insert(key, cells.clone());
+    cells
+}
+
+/// A profile that cannot be built leaves the chip erased; a test sees that all can.
+fn built(profile: &Profile, macs: &[Mac], size: u32) -> Cells {
+    let blank = || Cells::erased(size);
     let mut bytes = match profile.card.generation {
-        Generation::ConnectX3 => fs2_flash(profile, &macs, size),
-        Generation::ConnectX4 => fs3_flash(profile, &macs, size),
+        Generation::ConnectX3 => fs2_flash(profile, macs, size),
+        Generation::ConnectX4 => fs3_flash(profile, macs, size),
     }
     .unwrap_or_default();
     if bytes.len() != size as usize {
         return blank();
     }
     if profile.flash.content == FlashContent::Damaged {
-        // In boot2, behind every header: 0x38 of the first image, not only its CRC.
         for start in START_ADDRESSES {
-            if let Some(byte) = bytes.get_mut(start + 0x60) {
+            let image = bytes.get_mut(start..).unwrap_or_default();
+            // Inside of the boot code.
+            if let (true, Some(byte)) = (image.starts_with(&FIRMWARE_MAGIC), image.get_mut(0x60)) {
                 *byte ^= 0x10;
             }
         }

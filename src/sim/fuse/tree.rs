@@ -132,7 +132,9 @@ impl Tree {
         if board.rom.is_some() {
             self.add(home, "rom", Content::Rom(number));
         }
-        self.add(home, "vpd", Content::Bytes(board.vpd.clone()));
+        if board.firmware.runs() {
+            self.add(home, "vpd", Content::Bytes(board.vpd.clone()));
+        }
     }
 
     fn add_links(&mut self, info: &FunctionInfo, home: u64) {

@@ -1,12 +1,12 @@
 //! The firmware of one function, whichever interface it has.
 
-use crate::access::Gateway;
+use crate::access::{AccessError, Gateway};
 use crate::hwdb::{Device, FirmwareInterface};
 use crate::pci::Bdf;
 
 use super::envelope::{self, HEADER_DWORDS, Method};
 use super::register::{DefParamsGlobal, DefParamsPort, DevCap, Readable, Register};
-use super::{CommandError, Icmd, Status, ToolsHcr, icmd, tools_hcr};
+use super::{CommandError, Icmd, Semaphore, Status, ToolsHcr, icmd, tools_hcr};
 
 /// The firmware of one PCI function.
 #[derive(Debug)]
@@ -69,9 +69,23 @@ impl Firmware {
     /// [`CommandError`] when the card does not answer as its PCI id promises or
     /// somebody else holds the semaphore.
     pub fn session(&mut self) -> Result<Session<'_>, CommandError> {
+        self.session_after(None)
+    }
+
+    /// The same with the semaphore of those who program the flash, which is taken
+    /// first: whoever programs waits for the firmware's in between.
+    ///
+    /// # Errors
+    /// As [`Firmware::session`].
+    pub fn flash_session(&mut self) -> Result<Session<'_>, CommandError> {
+        let flash = Semaphore::of_flash(self.interface());
+        self.session_after(Some(flash))
+    }
+
+    fn session_after(&mut self, before: Option<Semaphore>) -> Result<Session<'_>, CommandError> {
         Ok(match self {
-            Self::Icmd(icmd) => Session::Icmd(icmd.session()?),
-            Self::ToolsHcr(hcr) => Session::ToolsHcr(hcr.session()?),
+            Self::Icmd(icmd) => Session::Icmd(icmd.session(before)?),
+            Self::ToolsHcr(hcr) => Session::ToolsHcr(hcr.session(before)?),
         })
     }
 }
@@ -102,6 +116,14 @@ impl<'a> Session<'a> {
         match self {
             Self::Icmd(_) => FirmwareInterface::Icmd,
             Self::ToolsHcr(_) => FirmwareInterface::ToolsHcr,
+        }
+    }
+
+    /// The way that it is reached by, for accesses under its semaphores.
+    pub fn gateway_mut(&mut self) -> &mut dyn Gateway {
+        match self {
+            Self::Icmd(session) => session.gateway_mut(),
+            Self::ToolsHcr(session) => session.gateway_mut(),
         }
     }
 
@@ -170,7 +192,8 @@ impl<'a> Session<'a> {
         let answer = match self {
             Self::Icmd(session) => session.access_register(&mailbox, &wanted, &action)?,
             Self::ToolsHcr(session) => {
-                session.access_register(&mailbox, &wanted, answered, &action)?
+                let free = R::ANSWER_IS_FREE && method == Method::Get;
+                session.access_register(&mailbox, &wanted, answered, free, &action)?
             }
         };
         let status = envelope::status(answer.first().copied().unwrap_or(u32::MAX));
@@ -225,6 +248,18 @@ impl<'a> Session<'a> {
         match self {
             Self::Icmd(session) => session.end(),
             Self::ToolsHcr(session) => session.end(),
+        }
+    }
+
+    /// Gives the semaphores back where the session itself cannot be given away.
+    /// Nothing is to be done in it afterwards.
+    ///
+    /// # Errors
+    /// [`AccessError`] when the card did not take it.
+    pub fn release(&mut self) -> Result<(), AccessError> {
+        match self {
+            Self::Icmd(session) => session.release(),
+            Self::ToolsHcr(session) => session.release(),
         }
     }
 

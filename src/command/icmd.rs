@@ -23,13 +23,12 @@ use bitfield_struct::bitfield;
 use crate::access::{AccessError, Gateway, GaveUp, Space, Word};
 use crate::pci::Bdf;
 
-use super::semaphore::{HARDWARE_ID, check_hardware_id};
+use super::semaphore::{HARDWARE_ID, check_hardware_id, release};
 use super::{CommandError, Semaphore, Status, envelope};
 
 const CTRL: u32 = 0x0;
 const MAILBOX_SIZE: u32 = 0x1000;
 const MAILBOX: u32 = 0x10_0000;
-const SEMAPHORE: u32 = 0x0;
 /// CR space: bit 31 is set until the static configuration is done.
 const STATIC_CFG_NOT_DONE: u32 = 0xb_0004;
 const OPCODE_ACCESS_REGISTER: u16 = 0x9001;
@@ -68,7 +67,11 @@ impl Icmd {
         self.gateway.as_mut()
     }
 
-    pub(super) fn session(&mut self) -> Result<Session<'_>, CommandError> {
+    /// Takes the semaphore in `before`, if one is given, and then its own.
+    pub(super) fn session(
+        &mut self,
+        before: Option<Semaphore>,
+    ) -> Result<Session<'_>, CommandError> {
         let address = self.gateway.address();
         let action = "opening the command interface";
         let wrap = |source| CommandError::Access {
@@ -87,13 +90,17 @@ impl Icmd {
                 found: "1: its firmware is not up".to_owned(),
             });
         }
-        take_semaphore(self.gateway.as_mut()).map_err(wrap)?;
-        // From here on dropping the session gives it back.
+        // From the first semaphore on dropping the session gives them back.
         let mut session = Session {
             icmd: self,
             mailbox_bytes: 0,
-            held: true,
+            held: Vec::new(),
         };
+        for semaphore in before.into_iter().chain([Semaphore::Icmd]) {
+            let gateway = session.icmd.gateway.as_mut();
+            semaphore.take(gateway).map_err(wrap)?;
+            session.held.push(semaphore);
+        }
         let mut words = [Word::read(CTRL), Word::read(MAILBOX_SIZE)];
         session
             .icmd
@@ -108,75 +115,21 @@ impl Icmd {
     }
 }
 
-fn take_semaphore(gateway: &mut dyn Gateway) -> Result<(), AccessError> {
-    let ticket = std::process::id();
-    let patience = gateway.patience().clone();
-    let mut wait = patience.wait();
-    loop {
-        let held_by = claim(gateway, ticket)?;
-        if held_by == ticket {
-            return Ok(());
-        }
-        wait.pause().map_err(|end| match end {
-            GaveUp::TimeUp(waited) => AccessError::SemaphoreHeld {
-                address: gateway.address(),
-                semaphore: Semaphore::Icmd.title(),
-                value: held_by,
-                waited,
-            },
-            GaveUp::Stopped => AccessError::Interrupted {
-                address: gateway.address(),
-                what: Semaphore::Icmd.title(),
-            },
-        })?;
-    }
-}
-
-/// Writes the ticket and reads back whose the semaphore is.
-fn claim(gateway: &mut dyn Gateway, ticket: u32) -> Result<u32, AccessError> {
-    let mut claim = Claim {
-        gateway,
-        ticket,
-        answered: false,
-    };
-    let mut words = [Word::write(SEMAPHORE, ticket), Word::read(SEMAPHORE)];
-    claim.gateway.batch(Space::Semaphore, &mut words)?;
-    claim.answered = true;
-    Ok(words[1].value())
-}
-
-/// A ticket that may have been written. If the answer got lost, the semaphore
-/// is looked at once more and freed when it is ours.
-struct Claim<'a> {
-    gateway: &'a mut dyn Gateway,
-    ticket: u32,
-    answered: bool,
-}
-
-impl Drop for Claim<'_> {
-    fn drop(&mut self) {
-        if self.answered {
-            return;
-        }
-        let owner = self.gateway.read(Space::Semaphore, SEMAPHORE);
-        if owner.is_ok_and(|owner| owner == self.ticket) {
-            // On this way out another error is already on its way to the user.
-            let _ = self.gateway.write(Space::Semaphore, SEMAPHORE, 0);
-        }
-    }
-}
-
-/// A hold of the ICMD semaphore.
+/// A hold of the ICMD semaphore, perhaps of another one with it.
 #[derive(Debug)]
 pub struct Session<'a> {
     icmd: &'a mut Icmd,
     mailbox_bytes: u32,
-    held: bool,
+    held: Vec<Semaphore>,
 }
 
 impl Session<'_> {
     pub(super) fn address(&self) -> Bdf {
         self.icmd.gateway.address()
+    }
+
+    pub(super) fn gateway_mut(&mut self) -> &mut dyn Gateway {
+        self.icmd.gateway.as_mut()
     }
 
     pub(super) fn stop_requested(&self) -> bool {
@@ -311,12 +264,8 @@ impl Session<'_> {
         })
     }
 
-    fn release(&mut self) -> Result<(), AccessError> {
-        if self.held {
-            self.icmd.gateway.write(Space::Semaphore, SEMAPHORE, 0)?;
-            self.held = false;
-        }
-        Ok(())
+    pub(super) fn release(&mut self) -> Result<(), AccessError> {
+        release(&mut self.held, self.icmd.gateway.as_mut())
     }
 }
 

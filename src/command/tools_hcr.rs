@@ -21,18 +21,19 @@
 //! mstflint 4.21 `mtcr_tools_cif.c`; opcodes 0x03, 0x3b, 0x71 and 0x73 also in
 //! FlexBoot 3.4.812 `hermon.h` and `romprefix.S`.
 
+use std::ops::Range;
+
 use bitfield_struct::bitfield;
 
 use crate::access::{AccessError, Gateway, GaveUp, Space, Word};
 use crate::pci::Bdf;
 
 use super::register::{DefParamsGlobal, DefParamsPort, DevCap};
-use super::semaphore::{HARDWARE_ID, check_hardware_id};
+use super::semaphore::{HARDWARE_ID, check_hardware_id, release};
 use super::{CommandError, Semaphore, Status, envelope};
 
 const HCR: u32 = 0x8_0780;
 const HCR_CTRL: u32 = HCR + 0x18;
-const SEMAPHORE: u32 = 0xf_03bc;
 const CR_MAILBOX: u32 = 0xe_0000;
 const CR_MAILBOX_PROBE: u32 = 0x0bad_b00f;
 const MAILBOX_DWORDS: usize = 288 / 4;
@@ -91,7 +92,11 @@ impl ToolsHcr {
         self.gateway.as_mut()
     }
 
-    pub(super) fn session(&mut self) -> Result<Session<'_>, CommandError> {
+    /// Takes the semaphore in `before`, if one is given, and then its own.
+    pub(super) fn session(
+        &mut self,
+        before: Option<Semaphore>,
+    ) -> Result<Session<'_>, CommandError> {
         let address = self.gateway.address();
         let wrap = |source| CommandError::Access {
             address,
@@ -100,77 +105,21 @@ impl ToolsHcr {
         };
         let id = self.gateway.read(Space::Cr, HARDWARE_ID).map_err(wrap)?;
         check_hardware_id(address, self.hardware_id, id)?;
-        take_semaphore(self.gateway.as_mut()).map_err(wrap)?;
+        // From the first semaphore on dropping the session gives them back.
         let mut session = Session {
             hcr: self,
             mailbox: Mailbox::Quads,
             shadow: Box::new([None; MAILBOX_DWORDS]),
-            held: true,
+            held: Vec::new(),
         };
+        for semaphore in before.into_iter().chain([Semaphore::ToolsHcr]) {
+            let gateway = session.hcr.gateway.as_mut();
+            semaphore.take(gateway).map_err(wrap)?;
+            session.held.push(semaphore);
+        }
         session.wait_for_go_clear().map_err(wrap)?;
         session.probe_cr_mailbox().map_err(wrap)?;
         Ok(session)
-    }
-}
-
-fn take_semaphore(gateway: &mut dyn Gateway) -> Result<(), AccessError> {
-    let patience = gateway.patience().clone();
-    let mut wait = patience.wait();
-    loop {
-        let value = claim(gateway)?;
-        if value == 0 {
-            return Ok(());
-        }
-        if value == u32::MAX {
-            return Err(AccessError::Gone {
-                address: gateway.address(),
-                what: Semaphore::ToolsHcr.title(),
-            });
-        }
-        wait.pause().map_err(|end| match end {
-            GaveUp::TimeUp(waited) => AccessError::SemaphoreHeld {
-                address: gateway.address(),
-                semaphore: Semaphore::ToolsHcr.title(),
-                value,
-                waited,
-            },
-            GaveUp::Stopped => AccessError::Interrupted {
-                address: gateway.address(),
-                what: Semaphore::ToolsHcr.title(),
-            },
-        })?;
-    }
-}
-
-/// Reads the semaphore; 0 means that it is ours now.
-fn claim(gateway: &mut dyn Gateway) -> Result<u32, AccessError> {
-    let mut claim = Claim {
-        gateway,
-        words: [Word::Read {
-            address: SEMAPHORE,
-            value: u32::MAX,
-        }],
-        answered: false,
-    };
-    let Claim { gateway, words, .. } = &mut claim;
-    gateway.batch(Space::Cr, words)?;
-    claim.answered = true;
-    Ok(claim.words[0].value())
-}
-
-/// A read that may have taken the semaphore although the way failed after it.
-struct Claim<'a> {
-    gateway: &'a mut dyn Gateway,
-    words: [Word; 1],
-    answered: bool,
-}
-
-impl Drop for Claim<'_> {
-    fn drop(&mut self) {
-        if !self.answered && self.words[0].value() == 0 {
-            // On this way out another error is already on its way to the user.
-            let _ = self.gateway.write(Space::Cr, SEMAPHORE, 0);
-        }
     }
 }
 
@@ -183,7 +132,7 @@ enum Mailbox {
     Quads,
 }
 
-/// A hold of the tools HCR semaphore.
+/// A hold of the tools HCR semaphore, perhaps of another one with it.
 #[derive(Debug)]
 pub struct Session<'a> {
     hcr: &'a mut ToolsHcr,
@@ -191,12 +140,16 @@ pub struct Session<'a> {
     /// What the mailbox is known to hold. The interface wants the whole mailbox
     /// written for a register access; what is known need not be written again.
     shadow: Box<[Option<u32>; MAILBOX_DWORDS]>,
-    held: bool,
+    held: Vec<Semaphore>,
 }
 
 impl Session<'_> {
     pub(super) fn address(&self) -> Bdf {
         self.hcr.gateway.address()
+    }
+
+    pub(super) fn gateway_mut(&mut self) -> &mut dyn Gateway {
+        self.hcr.gateway.as_mut()
     }
 
     pub(super) fn stop_requested(&self) -> bool {
@@ -330,12 +283,15 @@ impl Session<'_> {
     /// Sends a register access and reads the mailbox dwords in `wanted`: of a
     /// refusal perhaps only the status.
     ///
-    /// The card's answer covers the first `answered` dwords of the mailbox.
+    /// The card's answer covers the first `answered` dwords of the mailbox. Where
+    /// `rest_is_free`, those of them that `mailbox` does not reach may hold
+    /// anything.
     pub(super) fn access_register(
         &mut self,
         mailbox: &[u32],
         wanted: &[usize],
         answered: usize,
+        rest_is_free: bool,
         action: &str,
     ) -> Result<Vec<u32>, CommandError> {
         let mut whole = [0; MAILBOX_DWORDS];
@@ -351,7 +307,12 @@ impl Session<'_> {
         match self.mailbox {
             Mailbox::Cr => {
                 command.input_modifier = 1;
-                before = self.cr_mailbox_writes(&whole);
+                let free = if rest_is_free {
+                    mailbox.len()..answered
+                } else {
+                    0..0
+                };
+                before = self.cr_mailbox_writes(&whole, &free);
             }
             Mailbox::Quads => self.write_quads(&whole, action)?,
         }
@@ -373,11 +334,13 @@ impl Session<'_> {
     }
 
     /// The dwords of the mailbox in CR space that are not what they shall be.
-    fn cr_mailbox_writes(&self, whole: &[u32; MAILBOX_DWORDS]) -> Vec<Word> {
+    fn cr_mailbox_writes(&self, whole: &[u32; MAILBOX_DWORDS], free: &Range<usize>) -> Vec<Word> {
         whole
             .iter()
             .enumerate()
-            .filter(|(at, dword)| self.shadow.get(*at) != Some(&Some(**dword)))
+            .filter(|(at, dword)| {
+                !free.contains(at) && self.shadow.get(*at) != Some(&Some(**dword))
+            })
             .map(|(at, dword)| Word::write(cr_mailbox_at(at), *dword))
             .collect()
     }
@@ -484,12 +447,8 @@ impl Session<'_> {
         })
     }
 
-    fn release(&mut self) -> Result<(), AccessError> {
-        if self.held {
-            self.hcr.gateway.write(Space::Cr, SEMAPHORE, 0)?;
-            self.held = false;
-        }
-        Ok(())
+    pub(super) fn release(&mut self) -> Result<(), AccessError> {
+        release(&mut self.held, self.hcr.gateway.as_mut())
     }
 }
 

@@ -3,6 +3,7 @@
 mod backup;
 mod card;
 mod card_lock;
+mod flash_card;
 mod host;
 mod inventory;
 mod journal;
@@ -15,6 +16,7 @@ mod vital_product_data;
 
 pub use card::{Card, CardKind, Origin};
 pub use card_lock::{CardLock, LockError};
+pub use flash_card::FlashCard;
 pub use host::{Host, StateFolders, read_boot_id};
 pub use inventory::{SelectError, scan, select};
 pub use journal::{

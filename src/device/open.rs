@@ -134,6 +134,11 @@ impl OpenCard {
         })
     }
 
+    /// The record of a card that can be worked on while its firmware runs.
+    pub(super) fn supported(card: &Card) -> Result<&Device, OpenError> {
+        supported(card)
+    }
+
     /// The address of its first function.
     pub(super) fn first(&self) -> Bdf {
         self.first

@@ -62,6 +62,35 @@ pub enum FlashError {
         /// How long it was waited for.
         waited: Duration,
     },
+    /// No flash chip answers.
+    #[error("{address}: no flash chip answers ({found})")]
+    NoChip {
+        /// The function.
+        address: Bdf,
+        /// What was read instead.
+        found: String,
+    },
+    /// The flash is write protected.
+    #[error("{address}: {action}: the flash is write protected: {what}")]
+    Protected {
+        /// The function.
+        address: Bdf,
+        /// What was tried.
+        action: String,
+        /// Which part of it, and where that stands.
+        what: String,
+    },
+    /// A lock was freed by somebody else while it was held: they may have used
+    /// the flash at the same time.
+    #[error("{address}: {action}: somebody else freed the {lock}")]
+    LockLost {
+        /// The function.
+        address: Bdf,
+        /// What was under way.
+        action: String,
+        /// Which lock.
+        lock: &'static str,
+    },
     /// What was asked for is not possible this way.
     #[error("{address}: {action} is not possible: {reason}")]
     Unsupported {
@@ -75,6 +104,47 @@ pub enum FlashError {
 }
 
 impl FlashError {
+    /// A failed access while `action` was under way.
+    pub(super) fn of_access(address: Bdf, action: impl Into<String>, source: AccessError) -> Self {
+        match source {
+            AccessError::SemaphoreHeld {
+                semaphore,
+                value,
+                waited,
+                ..
+            } => Self::Locked {
+                address,
+                lock: semaphore,
+                value,
+                waited,
+            },
+            source => Self::Access {
+                address,
+                action: action.into(),
+                source,
+            },
+        }
+    }
+
+    /// A failed command while `action` was under way.
+    pub(super) fn of_command(
+        address: Bdf,
+        action: impl Into<String>,
+        source: CommandError,
+    ) -> Self {
+        match source {
+            CommandError::Access {
+                source: source @ AccessError::SemaphoreHeld { .. },
+                ..
+            } => Self::of_access(address, action, source),
+            source => Self::Command {
+                address,
+                action: action.into(),
+                source: Box::new(source),
+            },
+        }
+    }
+
     /// Whether the card has no such thing, rather than that it failed.
     #[must_use]
     pub fn is_unsupported(&self) -> bool {

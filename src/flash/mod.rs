@@ -2,11 +2,35 @@
 //! card can boot at every moment, keep and bring back copies.
 //!
 //! [`Flash`] is the seam: what plans and burns does not know how the flash is
-//! reached.
+//! reached. [`open()`] takes one of two ways: the SPI gateway in CR space, or the
+//! firmware's registers.
 
+mod boot_address;
+mod burn;
+mod busy_wait;
 pub mod checks;
 mod chip_access;
 mod error;
+mod gateway;
+mod gateway_lock;
+#[cfg(test)]
+mod in_memory;
+mod link;
+mod open;
+mod plan;
+mod protected_parts;
+mod range;
+mod region;
+mod registers;
+#[cfg(test)]
+mod rig;
+mod spi_command;
 
+pub use burn::{
+    BootAddressOutcome, BurnError, BurnFailure, Burned, CardHolds, Phase, Progress, Quiet, burn,
+};
 pub use chip_access::{Block, Flash};
 pub use error::FlashError;
+pub use open::{FlashWay, FlashWish, open, open_without_firmware};
+pub use plan::{BurnGoal, FlashPlan, PlanError, PlanTotals, Reader, Step};
+pub use region::Region;

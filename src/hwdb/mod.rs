@@ -11,6 +11,7 @@ mod device;
 mod field;
 mod field_value;
 mod flash_chip;
+mod flash_path;
 mod requirement;
 mod setting;
 mod validate;
@@ -28,6 +29,12 @@ pub use field::{
     ValidBit,
 };
 pub use field_value::{FieldValue, ValueError};
-pub use flash_chip::{EraseCommand, FlashChip, ProgramCommand, ProtectionBits};
+pub use flash_chip::{
+    EraseCommand, FlashChip, ProgramCommand, ProtectionBits, SecondStatus, Times,
+};
+pub use flash_path::{
+    CrField, CrSetting, CrShift, FlashDefaultWay, FlashGateway, FlashGatewayLock, FlashPath,
+    WithoutFirmware,
+};
 pub use requirement::{DefaultAt, DefaultOf, Limit, Requirement};
 pub use setting::{Access, Applies, Scope, SettingsFile, Tlv, TlvClass};

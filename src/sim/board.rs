@@ -7,7 +7,7 @@ use super::config_space::{ConfigSpace, VPD};
 use super::connectx3::ConnectX3;
 use super::connectx4::ConnectX4;
 use super::firmware::Firmware;
-use super::instance::Instance;
+use super::instance::{Instance, recovery_device};
 use super::live::Live;
 use super::option_rom::OptionRom;
 use super::profile::{Generation, Profile};
@@ -54,10 +54,6 @@ impl Board {
         live.vsec
             .resize(usize::from(profile.physical_functions()), 0);
         let instance = Instance::new(Arc::clone(profile), &state);
-        let rom = profile
-            .rom
-            .as_ref()
-            .map(|rom| OptionRom::build(rom, card.device, card.class));
         let vpd = vpd::build(card);
         let mut firmware = Firmware::new(Arc::clone(profile), state, live, storage);
         if is_new {
@@ -65,20 +61,22 @@ impl Board {
             firmware.save_live();
         }
         Self {
-            slots: slots(profile),
+            slots: slots(&firmware),
             chip: chip(profile),
+            rom: firmware.booted_rom(),
             firmware,
             instance,
-            rom,
             vpd,
         }
     }
 
-    /// Switches the card off and on again.
-    pub(crate) fn reboot(&mut self) {
-        self.firmware.reboot();
+    /// Switches the card off and on again, or resets it with power on.
+    pub(crate) fn reboot(&mut self, warm: bool) {
+        self.firmware.reboot(warm);
         let profile = Arc::clone(&self.firmware.profile);
-        self.slots = slots(&profile);
+        self.instance = Instance::new(Arc::clone(&profile), &self.firmware.state);
+        self.rom = self.firmware.booted_rom();
+        self.slots = slots(&self.firmware);
         self.chip = chip(&profile);
     }
 
@@ -248,8 +246,18 @@ impl Drop for Board {
     }
 }
 
-fn slots(profile: &Profile) -> Vec<Slot> {
+fn slots(firmware: &Firmware) -> Vec<Slot> {
+    let profile = &firmware.profile;
     let decoding = profile.gateway.memory_decoding;
+    if !firmware.runs() {
+        let mut card = profile.card.clone();
+        card.device = recovery_device(&card);
+        return vec![Slot {
+            config: ConfigSpace::physical(&card, decoding, 0),
+            vpd: VpdPort::default(),
+            physical: true,
+        }];
+    }
     let physical = profile.physical_functions();
     let virtual_count = usize::from(physical) * usize::from(profile.card.virtual_functions);
     let mut slots: Vec<Slot> = (0..physical)

@@ -4,9 +4,11 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::board::Board;
+use super::boot::Boot;
 use super::counters::Counters;
 use super::error::SimError;
 use super::faults::FaultPlan;
+use super::flash::{Cells, FlashCounters, FlashSnapshot};
 use super::function::CardFunction;
 use super::profile::{Generation, Scope};
 use super::scalar::{Kind, Place};
@@ -117,8 +119,79 @@ impl Card {
     /// Switches the card off and on: settings take effect, semaphores are free.
     pub fn reboot(&self) {
         let mut board = self.board();
-        board.reboot();
+        board.reboot(false);
         board.firmware.save_live();
+    }
+
+    /// Resets the card with power on: as [`Card::reboot`], but firmware starts
+    /// from the boot address if somebody has set one.
+    pub fn warm_reset(&self) {
+        let mut board = self.board();
+        board.reboot(true);
+        board.firmware.save_live();
+    }
+
+    /// What the card would boot if it were switched off and on; nothing changes.
+    #[must_use]
+    pub fn boot(&self) -> Boot {
+        self.board().firmware.boot(false)
+    }
+
+    /// What the card would boot if it were reset with power on; nothing changes.
+    #[must_use]
+    pub fn boot_warm(&self) -> Boot {
+        self.board().firmware.boot(true)
+    }
+
+    /// All bytes of the flash as it is wired: FS2 stripes are still in it.
+    #[must_use]
+    pub fn flash(&self) -> Vec<u8> {
+        self.board().firmware.chip().cells.to_vec()
+    }
+
+    /// Some bytes of the flash; what is behind its end is left out.
+    #[must_use]
+    pub fn flash_bytes(&self, at: u32, length: u32) -> Vec<u8> {
+        let mut board = self.board();
+        let cells = &board.firmware.chip().cells;
+        let length = length.min(cells.size().saturating_sub(at));
+        cells.get(at, length).unwrap_or_default()
+    }
+
+    /// Puts other bytes into the flash, as a programmer at the chip's pins would.
+    /// What runs stays until the next boot.
+    ///
+    /// # Errors
+    /// [`SimError::FlashSize`] when it is not as many bytes as the chip has.
+    pub fn set_flash(&self, bytes: &[u8]) -> Result<(), SimError> {
+        let mut board = self.board();
+        let size = board.firmware.chip().cells.size();
+        if bytes.len() != size as usize {
+            return Err(SimError::FlashSize {
+                name: self.name.to_string(),
+                size,
+                given: bytes.len(),
+            });
+        }
+        board.firmware.replace_flash(&Cells::of(bytes));
+        Ok(())
+    }
+
+    /// What the flash holds now, to be put back later. Cheap.
+    #[must_use]
+    pub fn flash_snapshot(&self) -> FlashSnapshot {
+        FlashSnapshot(self.board().firmware.chip().cells.clone())
+    }
+
+    /// Puts back what the flash of this card, or one with such a chip, held. Cheap.
+    pub fn restore_flash(&self, snapshot: &FlashSnapshot) {
+        self.board().firmware.replace_flash(&snapshot.0);
+    }
+
+    /// What was done to the flash since the card was made.
+    #[must_use]
+    pub fn flash_counters(&self) -> FlashCounters {
+        self.board().firmware.live.flash.clone()
     }
 
     /// How often the card was rebooted.

@@ -73,6 +73,16 @@ pub enum SimError {
         /// The length that was given.
         length: usize,
     },
+    /// The bytes for a flash are not as many as it has.
+    #[error("the flash of virtual card `{name}` has {size:#x} bytes, not {given:#x}")]
+    FlashSize {
+        /// The card.
+        name: String,
+        /// The bytes that it has.
+        size: u32,
+        /// The bytes that were given.
+        given: usize,
+    },
     /// A file of the shelf cannot be used.
     #[error("cannot {action} `{path}`")]
     Io {

@@ -5,12 +5,16 @@ use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
+use super::boot::{self, Boot, BootCard};
 use super::faults::{Fault, FaultPlan};
+use super::flash::{Cells, FlashPart, new_card};
 use super::live::Live;
 use super::operation::Status;
-use super::profile::Profile;
+use super::option_rom::OptionRom;
+use super::profile::{FlashContent, Profile};
+use super::running::{Running, RunningImage};
 use super::sabotage::CommandFate;
-use super::scalar::{Bytes, Kind, Place};
+use super::scalar::{Bytes, Kind, Place, Version};
 use super::storage::{State, Storage};
 use super::store::{Store, Stored, When};
 
@@ -20,7 +24,12 @@ pub(crate) struct Firmware {
     pub(crate) profile: Arc<Profile>,
     pub(crate) state: State,
     pub(crate) live: Live,
+    pub(crate) flash: FlashPart,
+    /// The verdict on a flash of this version.
+    verdict: Option<(u64, Boot)>,
     storage: Option<Storage>,
+    /// The expansion ROM that was booted from a changed flash.
+    rom: Option<Vec<u8>>,
     /// The volatile state differs from what was saved.
     dirty: bool,
     /// Saving failed; reported with the access that caused it.
@@ -44,13 +53,26 @@ impl Firmware {
         live: Live,
         storage: Option<Storage>,
     ) -> Self {
+        let mut trouble = None;
+        let rom = match &storage {
+            Some(storage) if !state.running.is_as_made() => {
+                storage.load_rom().unwrap_or_else(|error| {
+                    trouble = Some(error);
+                    None
+                })
+            }
+            _ => None,
+        };
         Self {
+            rom,
             profile,
             state,
             live,
+            flash: FlashPart::default(),
+            verdict: None,
             storage,
             dirty: false,
-            trouble: None,
+            trouble,
             caller: None,
         }
     }
@@ -182,13 +204,21 @@ impl Firmware {
     pub(crate) fn hold_semaphores(&mut self) {
         for fault in &self.state.faults.faults {
             if let Fault::HoldSemaphore(semaphore) = fault {
-                self.live.hold(*semaphore);
+                self.live.hold(*semaphore, self.profile.card.generation);
                 self.dirty = true;
             }
         }
     }
 
-    pub(crate) fn reboot(&mut self) {
+    /// Starts anew: what is in the flash from here on runs, settings for the next
+    /// boot are in effect. A warm reset goes to the boot address.
+    pub(crate) fn reboot(&mut self, warm: bool) {
+        if self.boots_anew(warm) {
+            let boot = self.boot(warm);
+            self.state.running = Running::of(&boot);
+            let rom = boot.image().and_then(|image| image.rom.as_deref());
+            self.save_rom(rom);
+        }
         self.state.store.reboot();
         self.state.reboots += 1;
         self.live = self.live.after_reboot();
@@ -196,7 +226,145 @@ impl Firmware {
         self.save_state();
     }
 
-    fn save_state(&mut self) {
+    /// Whether a boot may lead to something else than what the card came with.
+    fn boots_anew(&mut self, warm: bool) -> bool {
+        let elsewhere = warm && self.live.boot_address.is_some();
+        elsewhere || !self.state.running.is_as_made() || !self.flash_is_as_made()
+    }
+
+    /// What happens at a boot; nothing changes.
+    pub(crate) fn boot(&mut self, warm: bool) -> Boot {
+        let profile = Arc::clone(&self.profile);
+        let first = profile.ports.first().map_or(0, |port| port.mac.number());
+        let steps: Vec<u64> = profile
+            .ports
+            .iter()
+            .map(|port| port.mac.number().wrapping_sub(first))
+            .collect();
+        let card = BootCard {
+            generation: profile.card.generation,
+            hw_id: profile.card.hw_id,
+            mac_steps: &steps,
+        };
+        let address = self.live.boot_address.filter(|_| warm);
+        let known = self.verdict.take();
+        let cells = &self.chip().cells;
+        if address.is_some() {
+            let boot = boot::warm(cells, address, card);
+            self.verdict = known;
+            return boot;
+        }
+        let version = cells.version();
+        let boot = known
+            .filter(|(of, _)| *of == version)
+            .map_or_else(|| boot::cold(cells, card), |(_, boot)| boot);
+        self.verdict = Some((version, boot.clone()));
+        boot
+    }
+
+    /// Whether firmware runs, so that commands are executed.
+    pub(crate) fn runs(&self) -> bool {
+        match self.state.running {
+            Running::AsMade => self.profile.flash.content == FlashContent::Firmware,
+            Running::Image(_) => true,
+            Running::Nothing => false,
+        }
+    }
+
+    fn image(&self) -> Option<&RunningImage> {
+        match &self.state.running {
+            Running::Image(image) => Some(image),
+            _ => None,
+        }
+    }
+
+    /// The version of the firmware that runs.
+    pub(crate) fn version(&self) -> Version {
+        let card = &self.profile.card;
+        self.image().map_or(card.firmware, |image| image.firmware)
+    }
+
+    /// The PSID of the firmware that runs.
+    pub(crate) fn psid(&self) -> &str {
+        let card = &self.profile.card;
+        self.image().map_or(&card.psid, |image| &image.psid)
+    }
+
+    /// Where the firmware that runs lies in the flash.
+    fn running_start(&self) -> u32 {
+        self.image()
+            .map_or_else(|| new_card::start(&self.profile), |image| image.start)
+    }
+
+    /// Where a warm reset boots from.
+    pub(crate) fn effective_boot_address(&self) -> u32 {
+        let fallback = if self.runs() { self.running_start() } else { 0 };
+        self.live.boot_address.unwrap_or(fallback)
+    }
+
+    pub(crate) fn set_boot_address(&mut self, start: u32) {
+        self.live.boot_address = Some(start);
+        self.dirty = true;
+    }
+
+    /// The expansion ROM of the firmware that runs.
+    pub(crate) fn booted_rom(&self) -> Option<OptionRom> {
+        let card = &self.profile.card;
+        match &self.state.running {
+            _ if !self.runs() => None,
+            Running::AsMade => {
+                let rom = self.profile.rom.as_ref()?;
+                Some(OptionRom::build(rom, card.device, card.class))
+            }
+            _ => self.rom.clone().map(OptionRom::of),
+        }
+    }
+
+    fn save_rom(&mut self, rom: Option<&[u8]>) {
+        self.rom = rom.map(<[u8]>::to_vec);
+        let saved = self.storage.as_ref().map(|storage| storage.save_rom(rom));
+        self.keep_trouble(saved);
+    }
+
+    /// Whether a changed flash was saved.
+    pub(crate) fn has_saved_flash(&self) -> bool {
+        self.storage.as_ref().is_some_and(Storage::has_flash)
+    }
+
+    /// What was saved of the flash; `None` when it was never changed.
+    pub(crate) fn load_flash(&mut self, bytes: u32) -> Option<Cells> {
+        match self.storage.as_mut()?.load_flash(bytes) {
+            Ok(cells) => cells,
+            Err(error) => {
+                self.trouble = Some(error);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn save_whole_flash(&mut self, cells: &Cells) {
+        let saved = self
+            .storage
+            .as_mut()
+            .map(|storage| storage.save_flash(cells));
+        self.keep_trouble(saved);
+    }
+
+    pub(crate) fn save_part_of_flash(&mut self, at: u32, bytes: &[u8]) {
+        let saved = self
+            .storage
+            .as_mut()
+            .map(|storage| storage.save_part_of_flash(at, bytes));
+        self.keep_trouble(saved);
+    }
+
+    fn keep_trouble(&mut self, saved: Option<io::Result<()>>) {
+        if let Some(Err(error)) = saved {
+            self.trouble = Some(error);
+        }
+    }
+
+    pub(crate) fn save_state(&mut self) {
         if let Some(storage) = &mut self.storage
             && let Err(error) = storage.save_state(&self.state)
         {
@@ -222,5 +390,30 @@ impl Firmware {
         {
             self.trouble = Some(error);
         }
+    }
+}
+
+#[cfg(test)]
+impl Firmware {
+    /// The firmware of a new card in memory.
+    pub(crate) fn of_profile(name: &str) -> Self {
+        Self::of_changed_profile(name, |_| ())
+    }
+
+    /// The same of a card that differs from its profile.
+    pub(crate) fn of_changed_profile(name: &str, change: impl FnOnce(&mut Profile)) -> Self {
+        let mut profile = Profile::clone(&super::catalog::load(name).unwrap());
+        change(&mut profile);
+        let state = State {
+            profile: name.into(),
+            bus: 5,
+            number: 0,
+            reboots: 0,
+            faults: profile.faults.clone(),
+            store: Store::of(&profile),
+            running: Running::AsMade,
+            flash_status: None,
+        };
+        Self::new(Arc::new(profile), state, Live::default(), None)
     }
 }

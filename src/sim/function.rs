@@ -152,7 +152,9 @@ impl Function for CardFunction {
         if !board.firmware.answers() {
             return Err(unavailable("the card does not answer"));
         }
-        if board.is_physical(self.index) {
+        if !board.firmware.runs() {
+            Err(unavailable("no firmware runs on the card"))
+        } else if board.is_physical(self.index) {
             Ok(board.vpd.clone())
         } else {
             Err(unavailable("the host shows none"))

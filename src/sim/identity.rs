@@ -1,5 +1,6 @@
 //! Registers that say who the card is: MGIR and MQIS.
 
+use super::firmware::Firmware;
 use super::operation::{Method, Status, field, put_bytes};
 use super::profile::Profile;
 
@@ -12,7 +13,7 @@ pub(crate) const MQIS: u16 = 0x9064;
 ///
 /// Layout: mstflint 4.21. The version fields in dword 8 are 8 bits wide, the
 /// extended ones from dword 17 on hold the whole numbers.
-pub(crate) fn mgir(profile: &Profile, method: Method, register: &mut [u32]) -> Status {
+pub(crate) fn mgir(firmware: &Firmware, method: Method, register: &mut [u32]) -> Status {
     if method != Method::Get {
         return Status::METHOD_UNSUPPORTED;
     }
@@ -20,14 +21,15 @@ pub(crate) fn mgir(profile: &Profile, method: Method, register: &mut [u32]) -> S
         return Status::WRONG_LENGTH;
     };
     register.fill(0);
+    let profile = &firmware.profile;
     let card = &profile.card;
-    let version = card.firmware;
+    let version = firmware.version();
     let low = |number: u16| u32::from(number) & 0xff;
     register[0] = u32::from(card.hw_revision) << 16 | u32::from(card.device);
     register[1] = u32::from(profile.port_count()) << 16;
     register[2] = u32::from(card.hw_id);
     register[8] = low(version.major) << 16 | low(version.minor) << 8 | low(version.sub);
-    let psid: Vec<u8> = card.psid.bytes().take(16).collect();
+    let psid: Vec<u8> = firmware.psid().bytes().take(16).collect();
     put_bytes(&mut register[12..16], &psid);
     register[17] = u32::from(version.major);
     register[18] = u32::from(version.minor);
@@ -69,13 +71,13 @@ mod tests {
 
     #[test]
     fn mgir_says_who_the_card_is() {
-        let profile = catalog::load("connectx-3").unwrap();
+        let firmware = &Firmware::of_profile("connectx-3");
         let mut register = [0xffff_ffff; 40];
-        assert_eq!(mgir(&profile, Method::Get, &mut register), Status::OK);
+        assert_eq!(mgir(firmware, Method::Get, &mut register), Status::OK);
         assert_eq!(register[1] >> 16, 2);
         assert_eq!(register[12].to_be_bytes(), *b"MT_1");
         assert_eq!(register[19], 5000);
-        assert_eq!(mgir(&profile, Method::Get, &mut []), Status::WRONG_LENGTH);
+        assert_eq!(mgir(firmware, Method::Get, &mut []), Status::WRONG_LENGTH);
     }
 
     #[test]

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use super::profile::{Generation, Port, Profile};
+use super::profile::{FlashContent, Generation, Identity, Port, Profile};
+use super::running::Running;
 use super::scalar::Mac;
 use super::storage::State;
+use crate::hwdb::Hwdb;
 use crate::pci::{Bdf, FunctionInfo, FunctionKind, NetInterface};
 
 /// A profile at a place.
@@ -13,6 +15,7 @@ pub(crate) struct Instance {
     profile: Arc<Profile>,
     bus: u8,
     number: u8,
+    running: Running,
 }
 
 impl Instance {
@@ -21,6 +24,16 @@ impl Instance {
             profile,
             bus: state.bus,
             number: state.number,
+            running: state.running.clone(),
+        }
+    }
+
+    /// Whether firmware runs.
+    fn runs(&self) -> bool {
+        match self.running {
+            Running::AsMade => self.profile.flash.content == FlashContent::Firmware,
+            Running::Image(_) => true,
+            Running::Nothing => false,
         }
     }
 
@@ -36,6 +49,15 @@ impl Instance {
 
     /// Physical functions first, then the virtual ones of each.
     pub(crate) fn infos(&self) -> Vec<FunctionInfo> {
+        if !self.runs() {
+            return vec![FunctionInfo {
+                device: recovery_device(&self.profile.card),
+                driver: None,
+                net: Vec::new(),
+                rdma: Vec::new(),
+                ..self.physical(0)
+            }];
+        }
         let physical = self.profile.physical_functions();
         let each = self.profile.card.virtual_functions;
         let numbered = |of: u8| (0..each).map(move |index| physical + of * each + index);
@@ -62,7 +84,7 @@ impl Instance {
         // Linux numbers the ports of a function, not of the card, from 0.
         let mut net: Vec<NetInterface> = (1..)
             .zip(ports())
-            .filter_map(|(on_function, (_, port))| self.interface(on_function, port))
+            .filter_map(|(on_function, (number, port))| self.interface(on_function, number, port))
             .collect();
         net.sort_by(|left, right| left.name.cmp(&right.name));
         FunctionInfo {
@@ -87,10 +109,11 @@ impl Instance {
         }
     }
 
-    fn interface(&self, on_function: u8, port: &Port) -> Option<NetInterface> {
+    /// `number` is the port's on the card, from 1.
+    fn interface(&self, on_function: u8, number: usize, port: &Port) -> Option<NetInterface> {
         Some(NetInterface {
             name: self.name(port.net.as_deref()?),
-            mac: Some(self.mac(port.mac).to_string()),
+            mac: Some(self.mac(number, port.mac)),
             port: Some(on_function),
         })
     }
@@ -117,7 +140,21 @@ impl Instance {
     }
 
     /// Cards of one profile have addresses apart from each other.
-    fn mac(&self, mac: Mac) -> Mac {
-        mac.plus(u64::from(self.number) * 0x100)
+    fn mac(&self, number: usize, mac: Mac) -> String {
+        let booted = match &self.running {
+            Running::Image(image) => image.macs.get(number - 1),
+            _ => None,
+        };
+        booted.cloned().unwrap_or_else(|| {
+            let apart = u64::from(self.number) * 0x100;
+            mac.plus(apart).to_string()
+        })
     }
+}
+
+/// The PCI device id of a card without firmware.
+pub(crate) fn recovery_device(card: &Identity) -> u16 {
+    let hwdb = Hwdb::builtin().ok();
+    let device = hwdb.as_ref().and_then(|hwdb| hwdb.device(card.device));
+    device.map_or(card.device, |device| device.flash_recovery)
 }

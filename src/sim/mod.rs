@@ -14,6 +14,7 @@
 //! source expects. Nothing was compared with real silicon.
 
 mod board;
+mod boot;
 mod card;
 mod catalog;
 mod config_space;
@@ -23,6 +24,7 @@ mod counters;
 mod error;
 mod faults;
 mod firmware;
+mod flash;
 mod function;
 mod identity;
 mod instance;
@@ -31,6 +33,7 @@ mod name;
 mod operation;
 mod option_rom;
 mod profile;
+mod running;
 mod sabotage;
 mod scalar;
 mod shelf;
@@ -41,11 +44,13 @@ mod vpd;
 #[cfg(feature = "cli")]
 pub mod fuse;
 
+pub use boot::{Boot, BootedImage};
 pub use card::{Card, HeldSemaphore, StoredSetting};
 pub use catalog::{ProfileSummary, profiles};
 pub use counters::Counters;
 pub use error::SimError;
 pub use faults::{Fault, FaultPlan, ParseFaultError, Semaphore};
+pub use flash::{FlashCounters, FlashSnapshot};
 pub use function::CardFunction;
 pub use scalar::{BadScalar, Place};
 pub use shelf::Shelf;

@@ -16,6 +16,7 @@ pub(crate) struct Status(pub(crate) u8);
 
 impl Status {
     pub(crate) const OK: Self = Self(0);
+    pub(crate) const BUSY: Self = Self(1);
     pub(crate) const UNKNOWN_TLV: Self = Self(3);
     pub(crate) const REGISTER_UNSUPPORTED: Self = Self(4);
     pub(crate) const CLASS_UNSUPPORTED: Self = Self(5);

@@ -41,6 +41,31 @@ struct Image {
 }
 
 impl OptionRom {
+    /// A ROM as it lies in the flash. Linux shows it up to the end of the image
+    /// that is marked as the last one, or where the chain breaks.
+    pub(crate) fn of(bytes: Vec<u8>) -> Self {
+        let mut shown = 0;
+        loop {
+            let image = bytes.get(shown..).unwrap_or_default();
+            let byte = |at: usize| image.get(at).copied().unwrap_or(0);
+            let pcir = usize::from(u16::from_le_bytes([byte(0x18), byte(0x19)]));
+            let is_image = image.starts_with(&[0x55, 0xaa])
+                && image
+                    .get(pcir..)
+                    .is_some_and(|pcir| pcir.starts_with(b"PCIR"));
+            let blocks = u16::from_le_bytes([byte(pcir + 0x10), byte(pcir + 0x11)]);
+            let length = usize::from(blocks) * BLOCK;
+            if !is_image || length == 0 || length > image.len() {
+                break;
+            }
+            shown += length;
+            if byte(pcir + 0x15) & 0x80 != 0 {
+                break;
+            }
+        }
+        Self { bytes, shown }
+    }
+
     /// Builds the ROM of a card with this PCI device id and class.
     pub(crate) fn build(rom: &Rom, device: u16, class: u32) -> Self {
         let pxe = rom
@@ -217,6 +242,7 @@ mod tests {
         }
         assert_eq!(codes, [CODE_PC, CODE_PAYLOAD, CODE_EFI]);
         assert_eq!(built.shown, at);
+        assert_eq!(OptionRom::of(built.bytes.clone()), built);
     }
 
     #[test]
@@ -224,6 +250,8 @@ mod tests {
         let rom = rom("flavour = 'flexboot'\nversion = '3.4.752'\nrecord = 'behind'");
         let built = OptionRom::build(&rom, 0x1003, 0x02_0000);
         assert_eq!(record_in(&built.bytes), Some(built.shown));
+        assert_eq!(OptionRom::of(built.bytes.clone()), built);
+        assert_eq!(OptionRom::of(vec![0x55, 0xaa]).shown, 0);
     }
 
     #[test]

@@ -22,6 +22,9 @@ pub(crate) struct Profile {
     /// Absent: the host shows no expansion ROM.
     #[serde(default)]
     pub(crate) rom: Option<Rom>,
+    /// What is unusual about its flash.
+    #[serde(default)]
+    pub(crate) flash: FlashProfile,
     /// What QUERY_DEF_PARAMS and QUERY_DEV_CAP answer (ConnectX-3 only).
     #[serde(default)]
     pub(crate) defaults: Option<Defaults>,
@@ -192,6 +195,53 @@ pub(crate) enum RecordPlace {
     /// After the last image, where Linux does not show them: its ROM file ends
     /// with the image that is marked as the last one.
     Behind,
+}
+
+/// The flash: its chip, and what is on it when the card is new. What is left out
+/// is as usual for the generation; [`super::flash::new_card`] builds it.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(crate) struct FlashProfile {
+    /// What the chip answers to opcode 0x9f.
+    pub(crate) jedec: Option<[u8; 3]>,
+    /// Its size, where `hwdb/flash-chips.toml` does not know the chip.
+    pub(crate) bytes: Option<u32>,
+    /// Its status register 1 when it is new.
+    pub(crate) status: u8,
+    /// Bytes of a chunk (FS2), or of a slot (FS3).
+    pub(crate) chunk: Option<u32>,
+    /// Which slot the firmware is in.
+    pub(crate) slot: usize,
+    pub(crate) content: FlashContent,
+    /// Firmware that takes only what its vendor has signed (FS3).
+    pub(crate) secure: bool,
+    /// An image in the other slot.
+    pub(crate) other: Option<OtherImage>,
+}
+
+/// Whether a new card has firmware.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum FlashContent {
+    /// The firmware that the profile describes.
+    #[default]
+    Firmware,
+    /// The same, with a bit wrong in its boot code.
+    Damaged,
+    /// Nothing.
+    Blank,
+}
+
+/// The image in the other slot.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct OtherImage {
+    pub(crate) firmware: Version,
+    #[serde(default)]
+    pub(crate) rom: Option<Rom>,
+    /// Its magic begins with zeros, as a burn leaves the image that it replaced.
+    #[serde(default)]
+    pub(crate) hidden: bool,
 }
 
 /// One setting that the card knows.

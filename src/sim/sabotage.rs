@@ -20,6 +20,19 @@ pub(crate) struct WriteFate {
     pub(crate) power_cut: bool,
 }
 
+/// What becomes of a program or an erase of the flash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FlashFate {
+    /// Power fails in the middle of it.
+    pub(crate) torn: bool,
+    /// Power fails just after it.
+    pub(crate) power_cut: bool,
+    /// Only the first half of the block is erased.
+    pub(crate) half_erased: bool,
+    /// It does not happen: somebody else has taken the lock.
+    pub(crate) lost_lock: bool,
+}
+
 impl FaultPlan {
     /// Counts an access; true when the card goes away with it.
     pub(crate) fn access(&self, progress: &mut Progress) -> bool {
@@ -71,6 +84,47 @@ impl FaultPlan {
             }
         }
         fate
+    }
+
+    /// Counts a program or an erase of the flash and says what becomes of it.
+    pub(crate) fn flash_operation(&self, erase: bool, progress: &mut Progress) -> FlashFate {
+        progress.flash_operations += 1;
+        progress.flash_erases += u64::from(erase);
+        let now = progress.flash_operations;
+        let erases = progress.flash_erases;
+        let mut fate = FlashFate::default();
+        for fault in &self.faults {
+            match fault {
+                Fault::FlashPowerCut { at } if *at == now => fate.power_cut = true,
+                Fault::FlashTorn { at } if *at == now => fate.torn = true,
+                Fault::FlashLostLock { at } if *at == now => fate.lost_lock = true,
+                Fault::FlashEraseFail { at } if erase && *at == erases => fate.half_erased = true,
+                _ => {}
+            }
+        }
+        fate
+    }
+
+    /// Counts a read of the flash; whether one of its bits is wrong.
+    pub(crate) fn flash_read(&self, progress: &mut Progress) -> bool {
+        progress.flash_reads += 1;
+        let now = progress.flash_reads;
+        self.faults
+            .iter()
+            .any(|fault| matches!(fault, Fault::FlashReadFlip { at } if *at == now))
+    }
+
+    /// Whether everything in the flash is write protected.
+    pub(crate) fn flash_is_protected(&self) -> bool {
+        self.faults.contains(&Fault::FlashProtected)
+    }
+
+    /// The bits that cannot be programmed: address and number in the byte.
+    pub(crate) fn stuck_bits(&self) -> impl Iterator<Item = (u32, u8)> {
+        self.faults.iter().filter_map(|fault| match fault {
+            Fault::FlashStuckBit { address, bit } => Some((*address, *bit)),
+            _ => None,
+        })
     }
 }
 

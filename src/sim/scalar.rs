@@ -138,6 +138,12 @@ fn nibble(digit: u8) -> Option<u8> {
 pub(crate) struct Mac(pub(crate) [u8; 6]);
 
 impl Mac {
+    /// The address as a number.
+    pub(crate) fn number(self) -> u64 {
+        let [a, b, c, d, e, f] = self.0;
+        u64::from_be_bytes([0, 0, a, b, c, d, e, f])
+    }
+
     /// The address `count` after this one.
     pub(crate) fn plus(self, count: u64) -> Self {
         let [a, b, c, d, e, f] = self.0;
@@ -168,8 +174,8 @@ impl FromStr for Mac {
 }
 
 /// A version of three numbers, as in `2.42.5000`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(try_from = "String")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub(crate) struct Version {
     pub(crate) major: u16,
     pub(crate) minor: u16,
@@ -216,7 +222,7 @@ macro_rules! into_text {
 }
 
 from_text!(Place, Kind, Bytes, Mac, Version);
-into_text!(Place, Kind, Bytes);
+into_text!(Place, Kind, Bytes, Version);
 
 #[cfg(test)]
 mod tests {

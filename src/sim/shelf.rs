@@ -12,6 +12,7 @@ use super::catalog;
 use super::error::SimError;
 use super::name::{check, nearest};
 use super::profile::Profile;
+use super::running::Running;
 use super::storage::{self, State, Storage, io_error};
 use super::store::Store;
 
@@ -257,6 +258,8 @@ impl Shelf {
             reboots: 0,
             faults: profile.faults.clone(),
             store: Store::of(profile),
+            running: Running::AsMade,
+            flash_status: None,
         })
     }
 

@@ -1,9 +1,11 @@
-//! A card's directory: its lock and its two state files.
+//! A card's directory: its lock and its state files.
 //!
 //! | file | what it holds | how it is written |
 //! |---|---|---|
 //! | `card.json` | what survives a power failure: settings, place, faults | anew, then renamed |
 //! | `live.json` | what survives only the process: semaphores, counters | in place, one write |
+//! | `flash.bin` | the flash, once it was changed; every bit inverted, so that erased parts are holes | in place |
+//! | `option-rom.bin` | the expansion ROM of firmware that was booted from a changed flash | anew, then renamed |
 //! | `lock` | the process that has the card open | flock for as long as it has |
 
 use std::fs::{self, File, OpenOptions};
@@ -18,7 +20,9 @@ use serde::{Deserialize, Serialize};
 
 use super::error::SimError;
 use super::faults::FaultPlan;
+use super::flash::{Cells, StatusRegisters};
 use super::live::Live;
+use super::running::Running;
 use super::store::Store;
 
 /// How long to wait for a card that another process has.
@@ -37,6 +41,12 @@ pub(crate) struct State {
     pub(crate) reboots: u32,
     pub(crate) faults: FaultPlan,
     pub(crate) store: Store,
+    /// What the card booted.
+    #[serde(default, skip_serializing_if = "Running::is_as_made")]
+    pub(crate) running: Running,
+    /// The status registers of the flash chip, once somebody wrote them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) flash_status: Option<StatusRegisters>,
 }
 
 /// An open and locked directory of a card.
@@ -46,11 +56,17 @@ pub(crate) struct Storage {
     live: File,
     /// Kept for the next save: saving happens often.
     buffer: Vec<u8>,
+    /// The changed flash, once it was opened.
+    flash: Option<File>,
     _lock: File,
 }
 
 const STATE: &str = "card.json";
 const LIVE: &str = "live.json";
+const FLASH: &str = "flash.bin";
+const OPTION_ROM: &str = "option-rom.bin";
+/// How much of the flash is read or written at once.
+const FLASH_PIECE: u32 = 0x1_0000;
 
 impl Storage {
     /// Locks the directory, waiting a little for another process to leave.
@@ -68,6 +84,7 @@ impl Storage {
             directory: directory.to_owned(),
             live,
             buffer: Vec::new(),
+            flash: None,
             _lock: lock,
         })
     }
@@ -106,6 +123,102 @@ impl Storage {
         self.buffer.push(b'\n');
         self.live.write_all_at(&self.buffer, 0)
     }
+}
+
+/// The changed flash and what was booted from it.
+impl Storage {
+    /// Whether there is a changed flash.
+    pub(crate) fn has_flash(&self) -> bool {
+        self.directory.join(FLASH).is_file()
+    }
+
+    /// What was saved of the flash; `None` when it was never changed.
+    pub(crate) fn load_flash(&mut self, bytes: u32) -> io::Result<Option<Cells>> {
+        let path = self.directory.join(FLASH);
+        let file = match OpenOptions::new().read(true).write(true).open(&path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let mut cells = Cells::erased(bytes);
+        let mut piece = vec![0; FLASH_PIECE as usize];
+        for at in (0..bytes).step_by(FLASH_PIECE as usize) {
+            piece.fill(0);
+            read_as_much_as_there_is(&file, &mut piece, u64::from(at))?;
+            for (page, chunk) in (at..).step_by(0x1000).zip(piece.chunks_mut(0x1000)) {
+                if chunk.iter().any(|byte| *byte != 0) {
+                    chunk.iter_mut().for_each(|byte| *byte = !*byte);
+                    cells.put(page, chunk);
+                }
+            }
+        }
+        self.flash = Some(file);
+        Ok(Some(cells))
+    }
+
+    /// Saves the whole flash: anew, then renamed.
+    pub(crate) fn save_flash(&mut self, cells: &Cells) -> io::Result<()> {
+        let temporary = self.directory.join("flash.bin.new");
+        let file = File::create(&temporary)?;
+        file.set_len(u64::from(cells.size()))?;
+        for at in (0..cells.size()).step_by(0x1000) {
+            if !cells.piece_is_erased(at) {
+                let mut piece = vec![0; 0x1000];
+                cells.read(at, &mut piece);
+                write_inverted(&file, at, &mut piece)?;
+            }
+        }
+        fs::rename(&temporary, self.directory.join(FLASH))?;
+        self.flash = Some(file);
+        Ok(())
+    }
+
+    /// Saves a part of the flash in place.
+    pub(crate) fn save_part_of_flash(&mut self, at: u32, bytes: &[u8]) -> io::Result<()> {
+        match &self.flash {
+            Some(file) => write_inverted(file, at, &mut bytes.to_vec()),
+            None => Err(io::ErrorKind::NotFound.into()),
+        }
+    }
+
+    /// The expansion ROM that was booted last; `None` when there was none.
+    pub(crate) fn load_rom(&self) -> io::Result<Option<Vec<u8>>> {
+        match fs::read(self.directory.join(OPTION_ROM)) {
+            Ok(rom) => Ok(Some(rom)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Saves the expansion ROM that was booted, or that there was none.
+    pub(crate) fn save_rom(&self, rom: Option<&[u8]>) -> io::Result<()> {
+        let path = self.directory.join(OPTION_ROM);
+        let Some(rom) = rom else {
+            return match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+                _ => Ok(()),
+            };
+        };
+        let temporary = self.directory.join("option-rom.bin.new");
+        fs::write(&temporary, rom)?;
+        fs::rename(&temporary, path)
+    }
+}
+
+fn write_inverted(file: &File, at: u32, bytes: &mut [u8]) -> io::Result<()> {
+    bytes.iter_mut().for_each(|byte| *byte = !*byte);
+    file.write_all_at(bytes, u64::from(at))
+}
+
+fn read_as_much_as_there_is(file: &File, data: &mut [u8], at: u64) -> io::Result<()> {
+    let mut done = 0;
+    while let Some(rest) = data.get_mut(done..).filter(|rest| !rest.is_empty()) {
+        match file.read_at(rest, at + done as u64)? {
+            0 => break,
+            read => done += read,
+        }
+    }
+    Ok(())
 }
 
 /// Reads what a card on disk is, without opening it.

@@ -4,6 +4,11 @@
 //! address register (MFAI) on ConnectX-4. A register that does not say an id
 //! for a generation cannot be sent there.
 
+mod mfai;
+mod mfba;
+mod mfbe;
+mod mfmc;
+mod mfpa;
 mod mfrl;
 mod mgir;
 mod mnva;
@@ -19,6 +24,11 @@ mod query_dev_cap;
 
 use super::Method;
 
+pub use mfai::Mfai;
+pub use mfba::Mfba;
+pub use mfbe::Mfbe;
+pub use mfmc::Mfmc;
+pub use mfpa::Mfpa;
 pub use mfrl::Mfrl;
 pub use mgir::Mgir;
 pub use mnva::{Mnva, MnvaKey};
@@ -40,6 +50,9 @@ pub trait Register: Sized {
     const TOOLS_HCR: Option<u16>;
     /// Id on ICMD (ConnectX-4); `None` when it does not exist there.
     const ICMD: Option<u16>;
+    /// Whether the part that a GET does not send may hold anything, rather than
+    /// zeros.
+    const ANSWER_IS_FREE: bool = false;
 
     /// What is sent and what is read back.
     fn layout(&self, method: Method) -> Layout;

@@ -2,20 +2,29 @@
 //!
 //! | address | what it is |
 //! |---|---|
+//! | 0x1f064, 0x1f068 | version of the running firmware: 31:16 major; 31:16 minor, 15:0 sub |
+//! | 0x41270 | above 0xfff00000 when no firmware runs |
 //! | 0x80780 | tools HCR, 7 dwords |
 //! | 0xe0000 | window to the HCR's mailbox, if the firmware has it |
+//! | 0xf0000 | where a warm reset boots from, shifted up by 8 |
 //! | 0xf0014 | hardware id and revision |
 //! | 0xf0380...0xf03fc | semaphores: a read takes, writing 0 frees |
+//! | 0xf0400... | [SPI gateway](crate::sim::flash::gateway) |
 //!
 //! Config space 0x58 holds the address, 0x5c is the data; BAR0 is the same
 //! space, big-endian. Source: mstflint 4.21.
 
 use super::hcr::Hcr;
 use crate::sim::firmware::Firmware;
+use crate::sim::flash::gateway;
 
 const GATEWAY_ADDRESS: u16 = 0x58;
 const GATEWAY_DATA: u16 = 0x5c;
 
+const VERSION: u32 = 0x1_f064;
+const VERSION_END: u32 = VERSION + 8;
+const LIVEFISH: u32 = 0x4_1270;
+const BOOT_ADDRESS: u32 = 0xf_0000;
 const HCR: u32 = 0x8_0780;
 const HCR_END: u32 = HCR + 28;
 const WINDOW: u32 = 0xe_0000;
@@ -89,6 +98,17 @@ impl ConnectX3 {
         let card = &firmware.profile.card;
         match address {
             HCR..HCR_END => self.hcr.read(firmware, register(address - HCR)),
+            VERSION..VERSION_END if firmware.runs() => {
+                let version = firmware.version();
+                let second = u32::from(version.minor) << 16 | u32::from(version.sub);
+                if address == VERSION {
+                    u32::from(version.major) << 16
+                } else {
+                    second
+                }
+            }
+            LIVEFISH if !firmware.runs() => 0xfff8_0000,
+            BOOT_ADDRESS => firmware.effective_boot_address() << 8,
             DEVICE_ID => u32::from(card.hw_revision) << 16 | u32::from(card.hw_id),
             SEMAPHORES..SEMAPHORES_END => {
                 let bit = 1 << ((address - SEMAPHORES) / 4);
@@ -99,12 +119,13 @@ impl ConnectX3 {
                 }
                 u32::from(held)
             }
-            WINDOW..DEVICE_ID if firmware.profile.gateway.mailbox_window => self
-                .hcr
-                .window(register(address - WINDOW))
-                .map_or(0, |word| *word),
+            WINDOW..BOOT_ADDRESS if firmware.profile.gateway.mailbox_window && firmware.runs() => {
+                self.hcr
+                    .window(register(address - WINDOW))
+                    .map_or(0, |word| *word)
+            }
             END.. => BAD_ACCESS,
-            _ => 0,
+            _ => gateway::read(firmware, address).unwrap_or(0),
         }
     }
 
@@ -117,12 +138,15 @@ impl ConnectX3 {
                 firmware.live.cr_semaphores &= !(1 << ((address - SEMAPHORES) / 4));
                 firmware.touch();
             }
-            WINDOW..DEVICE_ID if firmware.profile.gateway.mailbox_window => {
+            BOOT_ADDRESS => firmware.set_boot_address(value >> 8),
+            WINDOW..BOOT_ADDRESS if firmware.profile.gateway.mailbox_window && firmware.runs() => {
                 if let Some(word) = self.hcr.window(register(address - WINDOW)) {
                     *word = value;
                 }
             }
-            _ => {}
+            _ => {
+                gateway::write(firmware, address, value);
+            }
         }
     }
 }
@@ -133,27 +157,11 @@ fn register(offset: u32) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
-    use crate::sim::catalog;
-    use crate::sim::live::Live;
     use crate::sim::profile::Profile;
-    use crate::sim::storage::State;
-    use crate::sim::store::Store;
 
     fn firmware(change: impl FnOnce(&mut Profile)) -> Firmware {
-        let mut profile = Profile::clone(&catalog::load("connectx-3").unwrap());
-        change(&mut profile);
-        let state = State {
-            profile: "connectx-3".into(),
-            bus: 5,
-            number: 0,
-            reboots: 0,
-            faults: profile.faults.clone(),
-            store: Store::of(&profile),
-        };
-        Firmware::new(Arc::new(profile), state, Live::default(), None)
+        Firmware::of_changed_profile("connectx-3", change)
     }
 
     #[test]

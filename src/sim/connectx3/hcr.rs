@@ -88,8 +88,13 @@ impl Hcr {
     fn execute(&mut self, firmware: &mut Firmware, control: u32) -> u32 {
         let opcode = field(control, 0, 12);
         let modifier = field(control, 12, 4);
-        if matches!(opcode, WRITE_MAILBOX | READ_MAILBOX) {
+        if matches!(opcode, WRITE_MAILBOX | READ_MAILBOX) && firmware.runs() {
             return self.move_quad(firmware, opcode);
+        }
+        if !firmware.runs() {
+            // Nobody there who would ever take it.
+            firmware.live.stuck = true;
+            return OK;
         }
         let fate = firmware.begin_command();
         if fate.stuck {

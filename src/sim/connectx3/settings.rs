@@ -5,6 +5,7 @@
 //! card. Its data follows. Source: mstflint 4.21.
 
 use crate::sim::firmware::{Change, Firmware};
+use crate::sim::flash::registers;
 use crate::sim::identity::{self, MGIR};
 use crate::sim::operation::{Method, Operation, Status, field, put_bytes, to_bytes};
 use crate::sim::profile::Scope;
@@ -23,11 +24,13 @@ pub(crate) fn access(
     register: &mut [u32],
 ) -> Status {
     match operation.register {
-        MGIR => identity::mgir(&firmware.profile, operation.method, register),
+        MGIR => identity::mgir(firmware, operation.method, register),
         MNVA => data_access(firmware, operation.method, register),
         MNVDI => invalidate(firmware, operation.method, register),
         MNVIA => invalidate_all(firmware, operation.method, register),
-        _ => Status::REGISTER_UNSUPPORTED,
+        _ => {
+            registers::access(firmware, operation, register).unwrap_or(Status::REGISTER_UNSUPPORTED)
+        }
     }
 }
 

@@ -6,13 +6,34 @@
 //! | 2 | CR space |
 //! | 0xa | semaphores: 0 ICMD, 0x10 flash programming |
 //!
+//! | CR address | what it is |
+//! |---|---|
+//! | 0xb0004 | 31: the static configuration is not done: no firmware runs |
+//! | 0xf0000 | where a warm reset boots from, shifted up by 8 |
+//! | 0xf0014 | 23:16 hardware revision, 15:0 hardware id |
+//! | 0xf0204 | 1: a warm reset resets the flash chip as well |
+//! | 0xf0400... | [SPI gateway](crate::sim::flash::gateway) |
+//! | 0xf0408, 0xf040c | 25:0 offset, 23:16 command of the firmware's cache: not 0 while it reads from the flash itself |
+//! | 0xf0420 | 0: the cache is on |
+//!
 //! mstflint 4.21 takes the capability only when 1, 2 and 0xa are there.
 
 use super::icmd::Icmd;
 use super::vsec::{Effect, Vsec};
 use crate::sim::config_space::VSEC;
 use crate::sim::firmware::Firmware;
+use crate::sim::flash::gateway;
 use crate::sim::profile::Profile;
+
+const STATIC_CONFIGURATION: u32 = 0xb_0004;
+const BOOT_ADDRESS: u32 = 0xf_0000;
+const DEVICE_ID: u32 = 0xf_0014;
+const RESET_FLASH: u32 = 0xf_0204;
+const CACHE_OFFSET: u32 = 0xf_0408;
+const CACHE_COMMAND: u32 = 0xf_040c;
+const CACHE_ENABLE: u32 = 0xf_0420;
+/// What the cache's offset and command are does not matter, if only they are not 0.
+const CACHE_REPLACED: u32 = 0x0003_0000;
 
 /// A ConnectX-4 without its memory of settings.
 #[derive(Debug)]
@@ -82,7 +103,10 @@ impl ConnectX4 {
 
     /// The beginning of BAR0, where drivers find the firmware version.
     pub(crate) fn initial_segment(&self, firmware: &Firmware, offset: u32) -> u32 {
-        let version = firmware.profile.card.firmware;
+        if !firmware.runs() {
+            return u32::MAX;
+        }
+        let version = firmware.version();
         match offset {
             0 => u32::from(version.minor) << 16 | u32::from(version.major),
             // Command interface revision 5, as Linux' mlx5_core demands.
@@ -122,8 +146,7 @@ fn write_space(
                 firmware.touch();
             }
         }
-        // CR space: nothing here can be changed, the ids least of all
-        // (`mstflint -ocr` writes 0 to 0xf0014).
+        2 => write_cr(firmware, address, value),
         _ => {}
     }
 }
@@ -132,12 +155,31 @@ fn semaphore(address: u32) -> Option<usize> {
     usize::try_from(address / 4).ok()
 }
 
-/// The registers that mstflint 4.21 looks at before it trusts a card.
-fn read_cr(firmware: &Firmware, address: u32) -> u32 {
+fn read_cr(firmware: &mut Firmware, address: u32) -> u32 {
+    let runs = firmware.runs();
     let card = &firmware.profile.card;
     match address {
-        0xf0014 => u32::from(card.hw_revision) << 16 | u32::from(card.hw_id),
-        // 0xb0004 bit 31 set would mean: static configuration not done.
-        _ => 0,
+        BOOT_ADDRESS => firmware.effective_boot_address() << 8,
+        DEVICE_ID => u32::from(card.hw_revision) << 16 | u32::from(card.hw_id),
+        RESET_FLASH => firmware.live.reset_flash,
+        CACHE_OFFSET | CACHE_COMMAND if runs => CACHE_REPLACED,
+        CACHE_ENABLE => {
+            let enabled = firmware.live.cache_replacement;
+            enabled.unwrap_or(u32::from(runs))
+        }
+        STATIC_CONFIGURATION if !runs => 1 << 31,
+        _ => gateway::read(firmware, address).unwrap_or(0),
+    }
+}
+
+/// The ids least of all can be changed (`mstflint -ocr` writes 0 there).
+fn write_cr(firmware: &mut Firmware, address: u32, value: u32) {
+    match address {
+        BOOT_ADDRESS => firmware.set_boot_address(value >> 8),
+        RESET_FLASH => firmware.live.reset_flash = value,
+        CACHE_ENABLE => firmware.live.cache_replacement = Some(value),
+        _ => {
+            gateway::write(firmware, address, value);
+        }
     }
 }

@@ -50,6 +50,7 @@ impl Icmd {
                 self.busy_looks = self.busy_looks.saturating_sub(1);
                 firmware.live.icmd_control & !BUSY | u32::from(busy)
             }
+            SIZE if !firmware.runs() => 0,
             SIZE => u32::try_from(self.mailbox.len() * 4).unwrap_or(0),
             _ => self.word(address).map_or(0, |word| *word),
         }
@@ -91,6 +92,11 @@ impl Icmd {
     }
 
     fn execute(&mut self, firmware: &mut Firmware, function: usize, control: u32) -> u32 {
+        if !firmware.runs() {
+            // Nobody there who would ever take it.
+            firmware.live.stuck = true;
+            return 0;
+        }
         let fate = firmware.begin_command();
         if fate.stuck {
             0

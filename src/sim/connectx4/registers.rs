@@ -2,6 +2,7 @@
 
 use super::settings;
 use crate::sim::firmware::Firmware;
+use crate::sim::flash::registers::{self as flash_registers, MFAI};
 use crate::sim::identity::{self, MGIR, MQIS};
 use crate::sim::operation::{Method, Operation, Status, field};
 
@@ -22,7 +23,7 @@ pub(crate) fn access(
 ) -> Status {
     let method = operation.method;
     match operation.register {
-        MGIR => identity::mgir(&firmware.profile, method, register),
+        MGIR => identity::mgir(firmware, method, register),
         MQIS => identity::mqis(&firmware.profile, method, register),
         MNVQC => settings::query_capabilities(firmware, function, method, register),
         MNVDA => settings::data_access(firmware, function, method, register),
@@ -31,8 +32,10 @@ pub(crate) fn access(
         MNVGC => global_capabilities(firmware, method, register),
         MNVGN => settings::get_next(firmware, function, method, register),
         MFRL => reset_level(method, register),
-        // MLOCK, MCAM, the flash registers and what nobody asks for.
-        _ => Status::REGISTER_UNSUPPORTED,
+        MFAI => flash_registers::boot_address(firmware, method, register),
+        // MLOCK, MCAM and what nobody asks for.
+        _ => flash_registers::access(firmware, operation, register)
+            .unwrap_or(Status::REGISTER_UNSUPPORTED),
     }
 }
 

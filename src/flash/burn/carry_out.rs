@@ -1,0 +1,416 @@
+//! The steps of a plan, one after the other.
+//!
+//! | until | the card holds | a request to stop |
+//! |---|---|---|
+//! | the first write | what it held | ends it |
+//! | everything but the magic is read back | a part of the new image in the slot that it does not boot from | ends it between two blocks |
+//! | the magic is read back | the image, not active | is not heard any more |
+//! | the end | both images, then only the new one | is not heard |
+
+use serde::Serialize;
+
+use crate::flash::plan::Extents;
+use crate::flash::{Block, Flash, FlashPlan, Step};
+use crate::image::FIRMWARE_MAGIC;
+
+use super::guarded::Guarded;
+use super::verify::{Compared, Verified, compare, program_surely, verify_sector};
+use super::{BurnError, BurnFailure, CardHolds, Phase, Progress};
+
+/// A burn that came to its end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Burned {
+    /// What became of the boot address.
+    pub boot_address: BootAddressOutcome,
+    /// Sectors that had to be written again.
+    pub rewritten: Vec<u32>,
+    /// Sectors that had to be read again: the read was disturbed.
+    pub read_again: Vec<u32>,
+    /// Bytes that were programmed.
+    pub bytes_programmed: u64,
+    /// Erase commands.
+    pub blocks_erased: u64,
+}
+
+/// What became of the boot address.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BootAddressOutcome {
+    /// It was not to be changed.
+    LeftAlone,
+    /// It is set.
+    Set(u32),
+    /// The card has none that could be set, in these words: a cold boot takes the
+    /// new image, a warm reset perhaps not.
+    Unsupported(String),
+}
+
+/// Carries out a plan.
+///
+/// # Errors
+/// [`BurnFailure`], which says what the card holds then.
+pub fn burn(
+    flash: &mut dyn Flash,
+    plan: &FlashPlan,
+    progress: &mut dyn Progress,
+) -> Result<Burned, BurnFailure> {
+    let dwords = plan.steps.iter().filter_map(|step| match step {
+        Step::Retire { at } => Some(*at),
+        _ => None,
+    });
+    let mut work = Work {
+        guarded: Guarded::new(flash, &plan.present, dwords.collect(), &plan.protected),
+        plan,
+        progress,
+        phase: Phase::Check,
+        holds: CardHolds::Untouched,
+        burned: Burned {
+            boot_address: BootAddressOutcome::LeftAlone,
+            rewritten: Vec::new(),
+            read_again: Vec::new(),
+            bytes_programmed: 0,
+            blocks_erased: 0,
+        },
+    };
+    match work.run() {
+        Ok(()) => Ok(Burned {
+            bytes_programmed: work.guarded.bytes_programmed,
+            blocks_erased: work.guarded.blocks_erased,
+            ..work.burned
+        }),
+        Err(error) => Err(work.failure(error)),
+    }
+}
+
+struct Work<'a> {
+    guarded: Guarded<'a>,
+    plan: &'a FlashPlan,
+    progress: &'a mut dyn Progress,
+    phase: Phase,
+    holds: CardHolds,
+    burned: Burned,
+}
+
+impl Work<'_> {
+    fn run(&mut self) -> Result<(), BurnError> {
+        self.check_chip()?;
+        self.listen()?;
+        self.check_basis()?;
+        self.listen()?;
+        self.invalidate()?;
+        self.write()?;
+        self.verify()?;
+        self.magic()?;
+        self.boot_address()?;
+        self.retire()
+    }
+
+    fn enter(&mut self, phase: Phase, total: u64) {
+        self.phase = phase;
+        self.progress.at(phase, 0, total);
+    }
+
+    /// Ends here if somebody asked to stop.
+    fn listen(&self) -> Result<(), BurnError> {
+        if self.guarded.flash.stop_requested() {
+            return Err(BurnError::Stopped);
+        }
+        Ok(())
+    }
+
+    fn check_chip(&mut self) -> Result<(), BurnError> {
+        let found = self.guarded.flash.chip();
+        if *found != self.plan.chip {
+            return Err(BurnError::OtherChip {
+                planned: self.plan.chip.name.clone(),
+                found: found.name.clone(),
+            });
+        }
+        if self.plan.is_empty() {
+            return Ok(());
+        }
+        match self.guarded.flash.protection()? {
+            Some(protected) => Err(BurnError::WriteProtected(protected)),
+            None => Ok(()),
+        }
+    }
+
+    /// What the plan was made from is still there.
+    fn check_basis(&mut self) -> Result<(), BurnError> {
+        let plan = self.plan;
+        let total = plan.present.len();
+        self.enter(Phase::Check, total);
+        if let Some((start, magic)) = &plan.other {
+            self.is_still(*start, magic)?;
+        }
+        let mut done = 0;
+        for (at, bytes) in sectors(&plan.present, plan.chip.sector()) {
+            self.listen()?;
+            self.is_still(at, bytes)?;
+            done += bytes.len() as u64;
+            self.progress.at(Phase::Check, done, total);
+        }
+        Ok(())
+    }
+
+    fn is_still(&mut self, at: u32, bytes: &[u8]) -> Result<(), BurnError> {
+        match compare(self.guarded.flash, at, bytes, &[])? {
+            Compared::Right => Ok(()),
+            Compared::RightAfterAll => {
+                self.burned.read_again.push(at);
+                Ok(())
+            }
+            Compared::Wrong { at, .. } => Err(BurnError::Changed { at }),
+        }
+    }
+
+    fn invalidate(&mut self) -> Result<(), BurnError> {
+        for step in &self.plan.steps {
+            match *step {
+                Step::PointBack { start } => match self.guarded.flash.set_boot_address(start) {
+                    Err(error) if !error.is_unsupported() => return Err(error.into()),
+                    _ => {}
+                },
+                Step::Invalidate { at } => {
+                    self.enter(Phase::Invalidate, 4);
+                    self.holds = CardHolds::InactivePartlyWritten;
+                    self.zero(at)?;
+                    self.progress.at(Phase::Invalidate, 4, 4);
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Zeroes the first dword of a magic. Bits that stay do no harm as long as it
+    /// is no magic any more.
+    fn zero(&mut self, at: u32) -> Result<(), BurnError> {
+        let zeroed = program_surely(&mut self.guarded, at, &[0; 4]);
+        if matches!(zeroed, Err(BurnError::DoesNotVerify { .. })) && !self.is_magic(at, 4)? {
+            return Ok(());
+        }
+        zeroed
+    }
+
+    /// Whether the first bytes at an address are those of the magic.
+    fn is_magic(&mut self, at: u32, bytes: usize) -> Result<bool, BurnError> {
+        let mut read = vec![0; bytes];
+        self.guarded.flash.read(at, &mut read)?;
+        Ok(FIRMWARE_MAGIC.starts_with(&read))
+    }
+
+    fn write(&mut self) -> Result<(), BurnError> {
+        let plan = self.plan;
+        let size = |step: &Step| match step {
+            Step::Erase { bytes, .. } | Step::Program { bytes, .. } => u64::from(*bytes),
+            _ => 0,
+        };
+        let total = plan.steps.iter().map(size).sum();
+        if total == 0 {
+            return Ok(());
+        }
+        self.enter(Phase::Write, total);
+        let (mut done, mut erased) = (0, 0..0);
+        for step in &plan.steps {
+            match *step {
+                Step::Erase { start, bytes } => {
+                    self.listen()?;
+                    self.holds = CardHolds::InactivePartlyWritten;
+                    let block = Block { start, bytes };
+                    self.guarded.erase(block)?;
+                    erased = start..block.end();
+                }
+                Step::Program { at, bytes } => {
+                    // What was erased gets its bytes back before anybody stops.
+                    if !erased.contains(&at) {
+                        self.listen()?;
+                    }
+                    self.holds = CardHolds::InactivePartlyWritten;
+                    if let Some(data) = plan.main.get(at..at.saturating_add(bytes)) {
+                        let (progress, mut so_far) = (&mut *self.progress, done);
+                        self.guarded.program(at, data, |bytes| {
+                            so_far += bytes;
+                            progress.at(Phase::Write, so_far, total);
+                        })?;
+                    }
+                }
+                _ => continue,
+            }
+            done += size(step);
+            self.progress.at(Phase::Write, done, total);
+        }
+        Ok(())
+    }
+
+    fn verify(&mut self) -> Result<(), BurnError> {
+        let plan = self.plan;
+        if plan.is_empty() {
+            return Ok(());
+        }
+        let total = plan.main.len();
+        self.enter(Phase::Verify, total);
+        let mut done = 0;
+        for (at, bytes) in sectors(&plan.main, plan.chip.sector()) {
+            self.listen()?;
+            let sector = at..at.saturating_add(plan.chip.sector());
+            match verify_sector(&mut self.guarded, plan, sector)? {
+                Verified::Right => {}
+                Verified::ReadAgain => self.burned.read_again.push(at),
+                Verified::Rewritten => self.burned.rewritten.push(at),
+            }
+            done += bytes.len() as u64;
+            self.progress.at(Phase::Verify, done, total);
+        }
+        if self.holds == CardHolds::InactivePartlyWritten {
+            self.holds = CardHolds::WrittenNotActive;
+        }
+        self.listen()
+    }
+
+    fn magic(&mut self) -> Result<(), BurnError> {
+        // From here on the card is nearer to the end than to the beginning.
+        self.guarded.flash.undisturbed();
+        for step in &self.plan.steps {
+            let Step::Magic { at } = *step else {
+                continue;
+            };
+            let bytes = FIRMWARE_MAGIC.len() as u64;
+            self.enter(Phase::Magic, bytes);
+            self.holds = CardHolds::WrittenNotActive;
+            self.program_magic(at)?;
+            self.progress.at(Phase::Magic, bytes, bytes);
+            self.holds = self.with_the_magic();
+        }
+        Ok(())
+    }
+
+    fn program_magic(&mut self, at: u32) -> Result<(), BurnError> {
+        program_surely(&mut self.guarded, at, &FIRMWARE_MAGIC)
+    }
+
+    /// What the card holds when the new magic is there.
+    fn with_the_magic(&self) -> CardHolds {
+        match &self.plan.other {
+            Some((_, magic)) if *magic == FIRMWARE_MAGIC => CardHolds::BothBootable,
+            _ => CardHolds::Active,
+        }
+    }
+
+    fn boot_address(&mut self) -> Result<(), BurnError> {
+        for step in &self.plan.steps {
+            let Step::BootAddress { start } = *step else {
+                continue;
+            };
+            self.enter(Phase::BootAddress, 4);
+            self.burned.boot_address = match self.guarded.flash.set_boot_address(start) {
+                Ok(()) => BootAddressOutcome::Set(start),
+                Err(error) if error.is_unsupported() => {
+                    BootAddressOutcome::Unsupported(error.to_string())
+                }
+                Err(error) => return Err(error.into()),
+            };
+            self.progress.at(Phase::BootAddress, 4, 4);
+        }
+        Ok(())
+    }
+
+    fn retire(&mut self) -> Result<(), BurnError> {
+        for step in &self.plan.steps {
+            let Step::Retire { at } = *step else {
+                continue;
+            };
+            self.enter(Phase::Retire, 4);
+            self.zero(at)?;
+            self.holds = CardHolds::Active;
+            self.progress.at(Phase::Retire, 4, 4);
+        }
+        Ok(())
+    }
+
+    /// What the card holds after something went wrong; it is asked where that is
+    /// in doubt.
+    fn failure(&mut self, error: BurnError) -> BurnFailure {
+        self.guarded.flash.undisturbed();
+        match self.phase {
+            Phase::Invalidate | Phase::Write => {
+                if self.is_untouched() {
+                    self.holds = CardHolds::Untouched;
+                }
+            }
+            Phase::Magic => {
+                let magics = self.plan.magics.clone();
+                let all = magics
+                    .iter()
+                    .all(|at| self.is_magic(*at, FIRMWARE_MAGIC.len()).unwrap_or(false));
+                if all {
+                    self.holds = self.with_the_magic();
+                }
+            }
+            Phase::Retire => {
+                let other = self.plan.other.as_ref().map(|(start, _)| *start);
+                if let Some(start) = other
+                    && matches!(self.is_magic(start, FIRMWARE_MAGIC.len()), Ok(false))
+                {
+                    self.holds = CardHolds::Active;
+                }
+            }
+            _ => {}
+        }
+        BurnFailure {
+            holds: self.holds,
+            boots: self.boots(),
+            phase: self.phase,
+            error,
+        }
+    }
+
+    /// Whether the first write failed before it changed anything.
+    fn is_untouched(&mut self) -> bool {
+        if self.guarded.blocks_erased > 0 || self.guarded.bytes_programmed > 0 {
+            return false;
+        }
+        let first = self.plan.steps.iter().find_map(Step::touches);
+        let range = first.filter(|range| self.plan.present.has(range.clone()));
+        let Some((range, before)) =
+            range.and_then(|range| Some((range.clone(), self.plan.present.get(range)?)))
+        else {
+            return false;
+        };
+        matches!(
+            compare(self.guarded.flash, range.start, before, &[]),
+            Ok(Compared::Right)
+        )
+    }
+
+    /// The slot that a cold boot takes.
+    fn boots(&self) -> Option<usize> {
+        let other = self.plan.other.as_ref();
+        match self.holds {
+            CardHolds::Untouched => self.plan.boots_before,
+            CardHolds::InactivePartlyWritten | CardHolds::WrittenNotActive => {
+                self.plan.boots_before.filter(|_| other.is_some())
+            }
+            CardHolds::BothBootable => {
+                let new = self.plan.magics.iter().min();
+                match (other, new) {
+                    (Some((old, _)), Some(new)) if old < new => self.plan.boots_before,
+                    _ => self.plan.boots_after,
+                }
+            }
+            CardHolds::Active => self.plan.boots_after,
+        }
+    }
+}
+
+/// The sectors of a part of the flash.
+fn sectors(extents: &Extents, sector: u32) -> impl Iterator<Item = (u32, &[u8])> {
+    let step = usize::try_from(sector).unwrap_or(usize::MAX).max(1);
+    extents.iter().flat_map(move |(range, bytes)| {
+        bytes.chunks(step).scan(range.start, move |at, part| {
+            let start = *at;
+            *at = at.saturating_add(sector);
+            Some((start, part))
+        })
+    })
+}

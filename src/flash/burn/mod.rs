@@ -1,0 +1,13 @@
+//! Carrying out a plan, and what the card holds when that ends early.
+
+mod carry_out;
+mod failure;
+mod guarded;
+#[cfg(test)]
+mod power_cuts;
+mod progress;
+mod verify;
+
+pub use carry_out::{BootAddressOutcome, Burned, burn};
+pub use failure::{BurnError, BurnFailure, CardHolds};
+pub use progress::{Phase, Progress, Quiet};

@@ -1,0 +1,72 @@
+//! Waiting for a chip that erases or programs: as long as its datasheet says,
+//! with few looks.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// A wait for the chip, bounded by what its datasheet calls the longest time.
+#[derive(Debug)]
+pub(super) struct BusyWait {
+    since: Instant,
+    typical: Duration,
+    limit: Duration,
+    looks: u32,
+}
+
+impl BusyWait {
+    /// Datasheets promise their longest times for chips that are not worn out.
+    const MARGIN: u32 = 2;
+    const LEAST_LIMIT: Duration = Duration::from_millis(100);
+    const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
+
+    pub(super) fn new(typical_us: u32, longest_us: u32) -> Self {
+        Self {
+            since: Instant::now(),
+            typical: Duration::from_micros(typical_us.into()),
+            limit: limit(longest_us),
+            looks: 0,
+        }
+    }
+
+    /// Sleeps before the next look.
+    ///
+    /// # Errors
+    /// How long it was waited for, when the time is up.
+    pub(super) fn pause(&mut self) -> Result<(), Duration> {
+        let waited = self.since.elapsed();
+        if waited >= self.limit {
+            return Err(waited);
+        }
+        // Most of the typical time at once, then in pieces.
+        let pause = if self.looks == 0 {
+            self.typical * 3 / 4
+        } else {
+            self.typical / 16
+        };
+        self.looks += 1;
+        thread::sleep(pause.max(Self::SHORTEST_PAUSE));
+        Ok(())
+    }
+}
+
+/// How long an operation may take whose longest time is this.
+pub(super) fn limit(longest_us: u32) -> Duration {
+    (Duration::from_micros(longest_us.into()) * BusyWait::MARGIN).max(BusyWait::LEAST_LIMIT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_ends_when_the_longest_time_is_long_over() {
+        let mut wait = BusyWait::new(100, 1000);
+        let waited = loop {
+            if let Err(waited) = wait.pause() {
+                break waited;
+            }
+        };
+        assert!(waited >= BusyWait::LEAST_LIMIT && waited < Duration::from_secs(10));
+        assert_eq!(limit(3_000_000), Duration::from_secs(6));
+    }
+}

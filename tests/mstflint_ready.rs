@@ -1,6 +1,6 @@
 //! Images that are made ready for a card agree with mstflint 4.21: a ROM change is
 //! the one that it makes in a copy of the flash, and what a whole burn leaves is
-//! verified and read by it.
+//! verified by it.
 //!
 //! mstflint's exit code says little (it is 0 with a wrong CRC), so its output is
 //! read. Says SKIPPED where mstflint is missing, and fails there if CI=true.
@@ -64,7 +64,8 @@ fn fs2(change: impl FnOnce(&mut Fs2Description)) -> Vec<u8> {
 /// magic.
 fn burned(flash: &[u8], survey: &FlashSurvey, ready: &ReadyImage) -> Vec<u8> {
     let mut flash = flash.to_vec();
-    for (at, part) in ready.place.pieces(0..ready.bytes.len() as u32) {
+    let length = u32::try_from(ready.bytes.len()).unwrap();
+    for (at, part) in ready.place.pieces(0..length) {
         let bytes = &ready.bytes[part.start as usize..part.end as usize];
         flash[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
     }
@@ -73,19 +74,17 @@ fn burned(flash: &[u8], survey: &FlashSurvey, ready: &ReadyImage) -> Vec<u8> {
     flash
 }
 
-/// What mstflint says of a flash, and reads from it.
-fn accepted(flash: &[u8], flags: &[&str]) -> (String, Vec<u8>) {
+/// What mstflint says of a flash, after it verified it. Reading an image (`ri`) it
+/// does of cards only.
+fn accepted(flash: &[u8], flags: &[&str]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("flash.bin");
-    let out = folder.path().join("image.bin");
     fs::write(&path, flash).unwrap();
     let verified = mstflint(&path, &[flags, &["v"]].concat());
     assert!(verified.contains("bootable"), "{verified}");
     assert!(!verified.contains("wrong CRC"), "{verified}");
     assert!(!verified.contains("BLANK"), "{verified}");
-    let said = mstflint(&path, &[flags, &["ri", out.to_str().unwrap()]].concat());
-    let image = fs::read(&out).unwrap_or_else(|_| panic!("{said}"));
-    (mstflint(&path, &[flags, &["q"]].concat()), image)
+    mstflint(&path, &[flags, &["q"]].concat())
 }
 
 #[test]
@@ -122,7 +121,7 @@ fn an_fs3_rom_change_is_that_of_mstflint() {
 }
 
 #[test]
-fn a_burned_fs3_flash_is_verified_and_read_by_mstflint() {
+fn a_burned_fs3_flash_is_verified_by_mstflint() {
     if skipped() {
         return;
     }
@@ -142,16 +141,15 @@ fn a_burned_fs3_flash_is_verified_and_read_by_mstflint() {
             whole_image(&file, None, RomSource::Usual, &survey, &policy).unwrap(),
         ] {
             let after = burned(&flash, &survey, &prepared.image);
-            let (query, image) = accepted(&after, &[]);
+            let query = accepted(&after, &[]);
             assert!(query.contains("e41d2d0300abcd00"), "{query}");
             assert!(query.contains(&prepared.facts.version.unwrap().to_string()));
-            assert!(image.starts_with(&prepared.image.bytes));
         }
     }
 }
 
 #[test]
-fn a_burned_fs2_flash_is_verified_and_read_by_mstflint() {
+fn a_burned_fs2_flash_is_verified_by_mstflint() {
     if skipped() {
         return;
     }
@@ -175,11 +173,10 @@ fn a_burned_fs2_flash_is_verified_and_read_by_mstflint() {
                 whole_image(&file, None, RomSource::Usual, &survey, &policy).unwrap(),
             ] {
                 let after = burned(&flash, &survey, &prepared.image);
-                let (query, image) = accepted(&after, &["-striped_image"]);
+                let query = accepted(&after, &["-striped_image"]);
                 assert!(query.contains("0002c90300abcd00"), "{query}");
                 assert!(query.contains("synthetic"), "{query}");
                 assert!(query.contains(&prepared.facts.version.unwrap().to_string()));
-                assert!(image == prepared.image.bytes, "{slot} {size:#x}");
             }
         }
     }

@@ -44,7 +44,11 @@ fn hardware_id(card: &CardFacts<'_>, new: &FirmwareFacts) -> Option<Objection> {
         let by_device = chip
             .zip(new.pci_device_id)
             .is_some_and(|(chip, id)| chip.pci_devices.contains(&id));
-        return (!by_device).then(|| other("nothing that says for which chip it is".to_owned()));
+        let found = new.pci_device_id.map_or_else(
+            || "nothing that says for which chip it is".to_owned(),
+            |id| format!("only PCI device {id:#06x}"),
+        );
+        return (!by_device).then(|| other(found));
     }
     // Of the revision only these bits count.
     let listed = |&id: &u32| id & 0xff_ffff;

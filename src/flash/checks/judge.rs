@@ -8,7 +8,7 @@ use super::card_checks::card_checks;
 use super::image_checks::{firmware_checks, hardware_checks};
 use super::preparation::prepare;
 use super::rom_checks::{ipv6, lost_images, product_version, rom_of_file};
-use super::{CardFacts, Differences, Doors, Objection};
+use super::{CardFacts, Differences, Doors, Objection, ObjectionKind};
 
 /// What is to be burned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +74,8 @@ pub fn judge(
         .as_ref()
         .map(|prepared| prepared.notes.clone())
         .unwrap_or_default();
-    if let Some(facts) = new_facts(prepared.as_ref(), new) {
+    notes.extend(not_reset(card, survey));
+    if let Some(facts) = new_facts(prepared.as_ref(), new, &all) {
         all.extend(hardware_checks(card, &facts));
         if matches!(new, NewContents::Image { .. }) {
             all.extend(firmware_checks(card, survey, &facts));
@@ -99,7 +100,9 @@ pub fn judge(
                 all.extend(rom_of_file(rom, &prepared.facts));
             }
             if !keeps_rom_of_file(file, *slot, new_rom) {
-                all.extend(product_version(prepared.facts.product_version.as_deref()));
+                let of_card = old.and_then(|image| image.facts.product_version.as_deref());
+                let product = prepared.facts.product_version.as_deref().or(of_card);
+                all.extend(product_version(product));
             }
             if survey.format() == ImageFormat::Fs2 {
                 let (objections, more) = default_checks(survey, &prepared.image.bytes, hwdb);
@@ -126,10 +129,38 @@ pub fn judge(
     }
 }
 
-/// What the new image says of itself, as far as it can be read.
-fn new_facts(prepared: Option<&Prepared>, new: &NewContents<'_>) -> Option<FirmwareFacts> {
+/// Whether the card was burned and not reset since, as far as versions tell.
+fn not_reset(card: &CardFacts<'_>, survey: &FlashSurvey) -> Option<String> {
+    let runs = card.running_version?;
+    let boots = survey.active()?.facts()?.version?;
+    (runs != boots).then(|| {
+        format!(
+            "firmware {runs} runs, and a boot takes {boots}: the card was burned, and not reset \
+             since"
+        )
+    })
+}
+
+/// What the new image says of itself; `None` when it is not an image that could
+/// be believed.
+fn new_facts(
+    prepared: Option<&Prepared>,
+    new: &NewContents<'_>,
+    objections: &[Objection],
+) -> Option<FirmwareFacts> {
     if let Some(prepared) = prepared {
         return Some(prepared.facts.clone());
+    }
+    let no_image = [
+        ObjectionKind::DamagedImage,
+        ObjectionKind::WrongFormat,
+        ObjectionKind::WhichImage,
+    ];
+    if objections
+        .iter()
+        .any(|objection| no_image.contains(&objection.kind))
+    {
+        return None;
     }
     let NewContents::Image { file, slot, .. } = new else {
         return None;

@@ -1,6 +1,7 @@
 //! The flash of a ConnectX-3: chunks by turns, the settings store at the end of
 //! each half.
 
+use std::iter;
 use std::ops::Range;
 
 use crate::image::fs2::{
@@ -51,7 +52,7 @@ pub(super) fn read_slot<E>(
             parsed
                 .tree
                 .as_ref()
-                .map_or_else(|| vec![0..HEAD_BYTES], wanted)
+                .map_or_else(|| iter::once(0..HEAD_BYTES).collect(), wanted)
         };
         let mut more = false;
         for range in wanted {
@@ -70,16 +71,18 @@ pub(super) fn read_slot<E>(
 fn wanted(image: &Fs2Image<'_>) -> Vec<Range<u32>> {
     let narrow = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
     if image.boot2.is_empty() {
-        return vec![0..HEAD_BYTES];
+        return iter::once(0..HEAD_BYTES).collect();
     }
     // Behind boot2 there is another one, or the first section.
     let first = image.chain_start() + SECTION_HEADER_BYTES;
-    let mut ranges = vec![0..narrow(first.max(image.end()))];
-    if let Some(last) = image.sections.last().filter(|section| !section.is_last()) {
+    let last = image.sections.last().filter(|section| !section.is_last());
+    let next = last.map(|last| {
         let next = narrow(last.next as usize);
-        ranges.push(next..next.saturating_add(narrow(SECTION_HEADER_BYTES)));
-    }
-    ranges
+        next..next.saturating_add(narrow(SECTION_HEADER_BYTES))
+    });
+    iter::once(0..narrow(first.max(image.end())))
+        .chain(next)
+        .collect()
 }
 
 /// What is in a slot that has a magic, after it was read.

@@ -9,7 +9,7 @@ use crate::image::{FIRMWARE_MAGIC, Severity};
 
 const FS2: &str = include_str!("../../../tests/images/fs2-connectx-3.toml");
 const FS3: &str = include_str!("../../../tests/images/fs3-connectx-4.toml");
-const CHUNK: usize = 0x8_0000;
+const CHUNK: u32 = 0x8_0000;
 
 fn fs2_image() -> Vec<u8> {
     let mut description = Fs2Description::from_toml(FS2).unwrap();
@@ -52,10 +52,10 @@ fn an_fs2_flash_has_even_and_odd_chunks() {
         let flash = fs2_flash(there);
         let survey = FlashSurvey::of_bytes(ImageFormat::Fs2, &flash, None);
         let [even, odd] = there.map(|there| if there { "whole" } else { "empty" });
-        assert_eq!(states(&survey), [(0, even), (CHUNK as u32, odd)]);
+        assert_eq!(states(&survey), [(0, even), (CHUNK, odd)]);
         let slot = survey.active().unwrap();
-        assert_eq!(slot.place.start, active as u32);
-        assert_eq!(survey.target().unwrap().start, target as u32);
+        assert_eq!(slot.place.start, active);
+        assert_eq!(survey.target().unwrap().start, target);
         let whole = slot.whole().unwrap();
         assert_eq!(whole.bytes, fs2_image());
         assert_eq!(whole.facts.psid.as_deref(), Some("FLX1090000001"));
@@ -119,15 +119,20 @@ fn only_what_must_be_known_is_read() {
         (ImageFormat::Fs3, fs3_flash(&[0]), 0x1_4000),
     ] {
         let reads = RefCell::new(vec![false; flash.len()]);
-        let survey = FlashSurvey::read(format, flash.len() as u32, None, |at, data| {
-            let at = at as usize;
-            for seen in &mut reads.borrow_mut()[at..at + data.len()] {
-                assert!(!*seen, "a byte is read once");
-                *seen = true;
-            }
-            data.copy_from_slice(&flash[at..at + data.len()]);
-            Ok::<(), ()>(())
-        })
+        let survey = FlashSurvey::read(
+            format,
+            u32::try_from(flash.len()).unwrap(),
+            None,
+            |at, data| {
+                let at = at as usize;
+                for seen in &mut reads.borrow_mut()[at..at + data.len()] {
+                    assert!(!*seen, "a byte is read once");
+                    *seen = true;
+                }
+                data.copy_from_slice(&flash[at..at + data.len()]);
+                Ok::<(), ()>(())
+            },
+        )
         .unwrap();
         assert!(survey.active().unwrap().whole().is_some());
         assert!(survey.read_bytes() <= most, "{:#x}", survey.read_bytes());

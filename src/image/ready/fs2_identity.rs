@@ -67,6 +67,9 @@ pub(super) fn make_own(bytes: &mut [u8], card: &Fs2Image<'_>) -> Result<Vec<Stri
 }
 
 /// Writes the CRC of the whole image, as it is written with every burn.
+///
+/// mstflint leaves FFFF there when the file had blank GUIDs, although it sets them
+/// and then finds that CRC wrong; here it is the right one.
 pub(super) fn full_crc(bytes: &mut [u8]) {
     let crc = {
         let parsed = parse_as(bytes, Some(FileShape::Contiguous));

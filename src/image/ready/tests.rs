@@ -51,7 +51,8 @@ fn survey(format: ImageFormat, flash: &[u8]) -> FlashSurvey {
 /// The flash after a whole burn.
 fn burned(flash: &[u8], survey: &FlashSurvey, ready: &ReadyImage) -> Vec<u8> {
     let mut flash = flash.to_vec();
-    for (at, part) in ready.place.pieces(0..ready.bytes.len() as u32) {
+    let length = u32::try_from(ready.bytes.len()).unwrap();
+    for (at, part) in ready.place.pieces(0..length) {
         let bytes = &ready.bytes[part.start as usize..part.end as usize];
         flash[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
     }

@@ -130,7 +130,9 @@ fn every_way_erases_and_programs_what_it_was_told_and_nothing_else() {
             let page: Vec<u8> = (0..=255).collect();
             flash.erase(block(FREE, 0x1000)).unwrap();
             flash.program(FREE, &page).unwrap();
-            flash.program(FREE + 0x104, &[0x12, 0x34, 0x56, 0x78]).unwrap();
+            flash
+                .program(FREE + 0x104, &[0x12, 0x34, 0x56, 0x78])
+                .unwrap();
             flash.program(FREE + 0x104, &[0; 4]).unwrap();
             flash.program(FREE + 0x200, &[0xff; 256]).unwrap();
             expected[at..at + 0x1000].fill(0xff);
@@ -214,7 +216,11 @@ fn a_held_lock_is_waited_for_told_and_left_held() {
             let held = card.held_semaphores();
             let error = flash::open(&device, &mut firmware, wish(way)).unwrap_err();
             assert!(matches!(error, FlashError::Locked { .. }), "{error:?}");
-            assert_eq!(card.held_semaphores(), held, "{profile} {way:?} {semaphore}");
+            assert_eq!(
+                card.held_semaphores(),
+                held,
+                "{profile} {way:?} {semaphore}"
+            );
             assert_eq!(card.flash_counters().operations(), 0);
         }
     }

@@ -196,7 +196,10 @@ impl flash::Progress for Progress {
         match &self.audience {
             Audience::Log | Audience::Terminal(_) if of > 1 => {
                 let card = &self.card;
-                Output::line(styled(DIM, format_args!("{card}: {title} ({number} of {of})")));
+                Output::line(styled(
+                    DIM,
+                    format_args!("{card}: {title} ({number} of {of})"),
+                ));
             }
             _ => {}
         }

@@ -271,14 +271,13 @@ fn a_burned_image_is_booted_from_the_other_slot() {
         card.reboot();
         let said = done(&card, &format!("{way} {{d}} q"));
         assert!(said.contains(expected.1), "{said}");
-        // And once more: back to the first slot.
-        done(&card, &format!("-y {way} -i {} {{d}} b", file.display()));
-        card.reboot();
-        assert_eq!(
-            card.boot().image().map(|image| image.start),
-            Some(0),
-            "{name} {way}"
-        );
+        // And once more: back to the first slot. The slow ways have shown enough.
+        if way.is_empty() {
+            done(&card, &format!("-y -i {} {{d}} b", file.display()));
+            card.reboot();
+            let start = card.boot().image().map(|image| image.start);
+            assert_eq!(start, Some(0), "{name}");
+        }
     }
 }
 

@@ -5,16 +5,15 @@ use std::sync::Arc;
 
 use rustix::process::{Pid, Signal, getpid, kill_process};
 
-use super::boot::{self, Boot, BootCard};
+use super::boot::Boot;
 use super::faults::{Fault, FaultPlan};
-use super::flash::{Cells, FlashPart, new_card};
+use super::flash::{Cells, FlashPart};
 use super::live::Live;
 use super::operation::Status;
-use super::option_rom::OptionRom;
-use super::profile::{FlashContent, Profile};
-use super::running::{Running, RunningImage};
+use super::profile::Profile;
+use super::running::Running;
 use super::sabotage::CommandFate;
-use super::scalar::{Bytes, Kind, Place, Version};
+use super::scalar::{Bytes, Kind, Place};
 use super::storage::{State, Storage};
 use super::store::{Store, Stored, When};
 
@@ -26,10 +25,10 @@ pub(crate) struct Firmware {
     pub(crate) live: Live,
     pub(crate) flash: FlashPart,
     /// The verdict on a flash of this version.
-    verdict: Option<(u64, Boot)>,
+    pub(crate) verdict: Option<(u64, Boot)>,
     storage: Option<Storage>,
     /// The expansion ROM that was booted from a changed flash.
-    rom: Option<Vec<u8>>,
+    pub(crate) rom: Option<Vec<u8>>,
     /// The volatile state differs from what was saved.
     dirty: bool,
     /// Saving failed; reported with the access that caused it.
@@ -226,100 +225,7 @@ impl Firmware {
         self.save_state();
     }
 
-    /// Whether a boot may lead to something else than what the card came with.
-    fn boots_anew(&mut self, warm: bool) -> bool {
-        let elsewhere = warm && self.live.boot_address.is_some();
-        elsewhere || !self.state.running.is_as_made() || !self.flash_is_as_made()
-    }
-
-    /// What happens at a boot; nothing changes.
-    pub(crate) fn boot(&mut self, warm: bool) -> Boot {
-        let profile = Arc::clone(&self.profile);
-        let first = profile.ports.first().map_or(0, |port| port.mac.number());
-        let steps: Vec<u64> = profile
-            .ports
-            .iter()
-            .map(|port| port.mac.number().wrapping_sub(first))
-            .collect();
-        let card = BootCard {
-            generation: profile.card.generation,
-            hw_id: profile.card.hw_id,
-            mac_steps: &steps,
-        };
-        let address = self.live.boot_address.filter(|_| warm);
-        let known = self.verdict.take();
-        let cells = &self.chip().cells;
-        if address.is_some() {
-            let boot = boot::warm(cells, address, card);
-            self.verdict = known;
-            return boot;
-        }
-        let version = cells.version();
-        let boot = known
-            .filter(|(of, _)| *of == version)
-            .map_or_else(|| boot::cold(cells, card), |(_, boot)| boot);
-        self.verdict = Some((version, boot.clone()));
-        boot
-    }
-
-    /// Whether firmware runs, so that commands are executed.
-    pub(crate) fn runs(&self) -> bool {
-        match self.state.running {
-            Running::AsMade => self.profile.flash.content == FlashContent::Firmware,
-            Running::Image(_) => true,
-            Running::Nothing => false,
-        }
-    }
-
-    fn image(&self) -> Option<&RunningImage> {
-        match &self.state.running {
-            Running::Image(image) => Some(image),
-            _ => None,
-        }
-    }
-
-    /// The version of the firmware that runs.
-    pub(crate) fn version(&self) -> Version {
-        let card = &self.profile.card;
-        self.image().map_or(card.firmware, |image| image.firmware)
-    }
-
-    /// The PSID of the firmware that runs.
-    pub(crate) fn psid(&self) -> &str {
-        let card = &self.profile.card;
-        self.image().map_or(&card.psid, |image| &image.psid)
-    }
-
-    /// Where the firmware that runs lies in the flash.
-    fn running_start(&self) -> u32 {
-        self.image()
-            .map_or_else(|| new_card::start(&self.profile), |image| image.start)
-    }
-
-    /// Where a warm reset boots from.
-    pub(crate) fn effective_boot_address(&self) -> u32 {
-        let fallback = if self.runs() { self.running_start() } else { 0 };
-        self.live.boot_address.unwrap_or(fallback)
-    }
-
-    pub(crate) fn set_boot_address(&mut self, start: u32) {
-        self.live.boot_address = Some(start);
-        self.dirty = true;
-    }
-
-    /// The expansion ROM of the firmware that runs.
-    pub(crate) fn booted_rom(&self) -> Option<OptionRom> {
-        let card = &self.profile.card;
-        match &self.state.running {
-            _ if !self.runs() => None,
-            Running::AsMade => {
-                let rom = self.profile.rom.as_ref()?;
-                Some(OptionRom::build(rom, card.device, card.class))
-            }
-            _ => self.rom.clone().map(OptionRom::of),
-        }
-    }
-
+    /// Keeps the expansion ROM that was booted.
     fn save_rom(&mut self, rom: Option<&[u8]>) {
         self.rom = rom.map(<[u8]>::to_vec);
         let saved = self.storage.as_ref().map(|storage| storage.save_rom(rom));

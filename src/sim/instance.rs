@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::profile::{FlashContent, Generation, Identity, Port, Profile};
+use super::profile::{Generation, Identity, Port, Profile};
 use super::running::Running;
 use super::scalar::Mac;
 use super::storage::State;
@@ -30,11 +30,7 @@ impl Instance {
 
     /// Whether firmware runs.
     fn runs(&self) -> bool {
-        match self.running {
-            Running::AsMade => self.profile.flash.content == FlashContent::Firmware,
-            Running::Image(_) => true,
-            Running::Nothing => false,
-        }
+        self.running.is_firmware(&self.profile)
     }
 
     /// The address of the function with this number on the card.

@@ -62,7 +62,7 @@ pub(super) fn boot(cells: &Cells, start: u32, card: BootCard<'_>) -> Result<Boot
         return Err("the check byte of the image info pointer is wrong".to_owned());
     }
     whole(&view, &header)?;
-    let boot2 = BOOT2_OFFSET as u32;
+    let boot2 = u32::try_from(BOOT2_OFFSET).unwrap_or(0);
     let mut at = boot2 + boot2_bytes(&view, boot2)?;
     let next = view.get(at, 4).and_then(|bytes| dword(&bytes, 0));
     if next.is_some_and(|kind| !SECTION_TYPES.contains(&kind)) {

@@ -41,7 +41,7 @@ impl Cells {
     /// A chip that holds these bytes.
     pub(crate) fn of(bytes: &[u8]) -> Self {
         let pieces = bytes.chunks_exact(PIECE).map(|chunk| {
-            let whole: &Piece = chunk.as_array()?;
+            let whole: &Piece = chunk.first_chunk()?;
             (!is_erased(whole)).then(|| Arc::new(*whole))
         });
         Self {

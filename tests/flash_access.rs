@@ -253,7 +253,6 @@ fn a_second_one_waits_and_is_told() {
 
 #[test]
 fn a_card_in_flash_recovery_is_reached_without_a_command() {
-    // The same as a card whose firmware was never asked for anything.
     for (profile, into) in [
         ("connectx-3", Into::Bar0),
         ("connectx-3", Into::Legacy),
@@ -261,6 +260,9 @@ fn a_card_in_flash_recovery_is_reached_without_a_command() {
     ] {
         let card = new_card(profile);
         let device = device(&card);
+        card.set_flash(&vec![0xff; card.flash().len()]).unwrap();
+        card.reboot();
+        assert_eq!(card.infos()[0].device, device.flash_recovery, "{profile}");
         let function = card.function(card.infos()[0].address).unwrap();
         let mut gateway = gateway(&device, function, into, patience()).unwrap();
         let refused =
@@ -275,6 +277,7 @@ fn a_card_in_flash_recovery_is_reached_without_a_command() {
         assert_eq!(data, [0x55; 256]);
         flash.close().unwrap();
         assert_eq!(card.counters().commands, 0, "{profile}");
+        assert_eq!(card.counters().unlocked, 0, "{profile}");
         assert_eq!(card.held_semaphores(), [], "{profile}");
     }
 }

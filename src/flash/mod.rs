@@ -8,6 +8,7 @@
 mod boot_address;
 mod burn;
 mod busy_wait;
+pub mod checks;
 mod chip_access;
 mod error;
 mod gateway;

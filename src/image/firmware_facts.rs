@@ -2,6 +2,7 @@
 //! "what is this", as `mstflint q full` gives it.
 
 use super::VersionRecord;
+use crate::hwdb::Chip;
 
 /// What one firmware image says of itself. A field is `None`, or empty, where
 /// the format has no such thing or the image does not carry it.
@@ -52,6 +53,20 @@ pub struct FirmwareFacts {
     pub rom: Option<RomFact>,
     /// All parts, in the order of the table that lists them.
     pub sections: Vec<SectionFact>,
+}
+
+impl FirmwareFacts {
+    /// PCI device ids of the chips that it is for, and the one that it gives the
+    /// card.
+    #[must_use]
+    pub fn pci_device_ids(&self) -> Vec<u16> {
+        let chips = self.hardware_ids.iter().filter_map(|id| Chip::of(*id));
+        let of_chips = chips.flat_map(|chip| chip.pci_devices);
+        let mut ids: Vec<u16> = of_chips.chain(self.pci_device_id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        ids
+    }
 }
 
 /// Version of a firmware.

@@ -43,4 +43,5 @@ pub use option_rom::{
     VersionRecord, VersionRecordError, ipxe_header, mentions_ipxe, version_records,
 };
 pub use ready::{PrepareError, Prepared, RomSource, rom_change, whole_image};
+pub use rom_fits::{RomObstacles, rom_obstacles_on};
 pub use slot_place::{ReadyImage, SlotPlace};

@@ -5,7 +5,6 @@ use super::{
     EditError, EditPolicy, Finding, FindingKind, Firmware, ImageKind, OptionRom, Permission,
     Severity,
 };
-use crate::hwdb::Chip;
 
 /// Looks at a ROM before an edit. Gives what the user should know of it.
 ///
@@ -58,18 +57,26 @@ pub(super) fn rom_fits(
 }
 
 /// What keeps a ROM from running on the cards of an image.
-#[derive(Debug)]
-pub(super) struct Obstacles {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RomObstacles {
     /// Errors in it.
-    pub(super) damages: Vec<Finding>,
+    pub damages: Vec<Finding>,
     /// No device that it names is one of the image's.
-    pub(super) other_device: bool,
-    of_rom: Vec<u16>,
-    of_image: Vec<u16>,
+    pub other_device: bool,
+    /// PCI device ids that it is for.
+    pub of_rom: Vec<u16>,
+    /// Those of the image.
+    pub of_image: Vec<u16>,
 }
 
-/// Looks for them.
-pub(super) fn rom_obstacles(rom: &[u8], firmware: &Firmware<'_>) -> Obstacles {
+/// Looks for what keeps a ROM from running on the cards of a file.
+pub(super) fn rom_obstacles(rom: &[u8], firmware: &Firmware<'_>) -> RomObstacles {
+    rom_obstacles_on(rom, device_ids(firmware))
+}
+
+/// Looks for what keeps a ROM from running on cards with these PCI device ids.
+#[must_use]
+pub fn rom_obstacles_on(rom: &[u8], of_image: Vec<u16>) -> RomObstacles {
     let parsed = OptionRom::parse(rom);
     let mut damages = parsed.findings;
     if let Some(tree) = &parsed.tree {
@@ -88,12 +95,11 @@ pub(super) fn rom_obstacles(rom: &[u8], firmware: &Firmware<'_>) -> Obstacles {
         .as_ref()
         .map(OptionRom::device_ids)
         .unwrap_or_default();
-    let of_image = device_ids(firmware);
     // A ROM with a list of devices is for each of them.
     let other_device = !of_rom.is_empty()
         && !of_image.is_empty()
         && !of_rom.iter().any(|id| of_image.contains(id));
-    Obstacles {
+    RomObstacles {
         damages,
         other_device,
         of_rom,
@@ -107,11 +113,7 @@ fn device_ids(firmware: &Firmware<'_>) -> Vec<u16> {
         .slots()
         .into_iter()
         .filter_map(|slot| firmware.facts(slot))
-        .flat_map(|facts| {
-            let chips = facts.hardware_ids.iter().filter_map(|id| Chip::of(*id));
-            let of_chips: Vec<u16> = chips.flat_map(|chip| chip.pci_devices.clone()).collect();
-            of_chips.into_iter().chain(facts.pci_device_id)
-        })
+        .flat_map(|facts| facts.pci_device_ids())
         .collect();
     ids.sort_unstable();
     ids.dedup();

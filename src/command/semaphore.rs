@@ -170,7 +170,8 @@ impl Semaphore {
     /// # Errors
     /// [`AccessError`] when the card cannot be reached.
     pub fn release(self, gateway: &mut dyn Gateway) -> Result<(), AccessError> {
-        self.clear(gateway)
+        // One that stays behind locks everybody out: it is worth a second try.
+        self.clear(gateway).or_else(|_| self.clear(gateway))
     }
 
     /// Whether a hold that was taken is still there. One that is not was freed by
@@ -267,7 +268,12 @@ pub(super) fn release(
 ) -> Result<(), AccessError> {
     let mut outcome = Ok(());
     while let Some(semaphore) = held.pop() {
-        outcome = outcome.and(semaphore.release(gateway));
+        // What somebody else took meanwhile is theirs.
+        let lost = semaphore == Semaphore::FlashProgramming
+            && matches!(semaphore.still_held(gateway), Ok(false));
+        if !lost {
+            outcome = outcome.and(semaphore.release(gateway));
+        }
     }
     outcome
 }

@@ -17,6 +17,7 @@ impl BusyWait {
     /// Datasheets promise their longest times for chips that are not worn out.
     const MARGIN: u32 = 2;
     const LEAST_LIMIT: Duration = Duration::from_millis(100);
+    const QUICK_LOOKS: u32 = 4;
     const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
 
     pub(super) fn new(typical_us: u32, longest_us: u32) -> Self {
@@ -37,14 +38,18 @@ impl BusyWait {
         if waited >= self.limit {
             return Err(waited);
         }
-        // Most of the typical time at once, then in pieces.
-        let pause = if self.looks == 0 {
-            self.typical * 3 / 4
-        } else {
-            self.typical / 16
+        // Some looks at once, then less and less often.
+        let pause = match self.looks.checked_sub(Self::QUICK_LOOKS) {
+            None => Duration::ZERO,
+            Some(doublings) => {
+                let longest = (self.typical / 8).max(Self::SHORTEST_PAUSE);
+                (Self::SHORTEST_PAUSE * (1 << doublings.min(16))).min(longest)
+            }
         };
         self.looks += 1;
-        thread::sleep(pause.max(Self::SHORTEST_PAUSE));
+        if !pause.is_zero() {
+            thread::sleep(pause);
+        }
         Ok(())
     }
 }

@@ -16,7 +16,7 @@ use crate::hwdb::{FlashGateway, FlashGatewayLock};
 
 use super::spi_command::LOCK;
 
-const COMMAND_BIT: &str = "flash gateway lock (CR 0xf0400 bit 31)";
+pub(super) const COMMAND_BIT: &str = "flash gateway lock (CR 0xf0400 bit 31)";
 
 /// Its name, for messages.
 pub(super) fn title(registers: &FlashGateway) -> &'static str {
@@ -123,7 +123,11 @@ pub(super) fn release(
 ) -> Result<(), AccessError> {
     match registers.lock {
         FlashGatewayLock::Semaphore => Semaphore::FlashGateway.release(gateway),
-        FlashGatewayLock::CommandBit => gateway.write(Space::Cr, registers.command, 0),
+        FlashGatewayLock::CommandBit => {
+            let free = |gateway: &mut dyn Gateway| gateway.write(Space::Cr, registers.command, 0);
+            // One that stays behind locks everybody out: it is worth a second try.
+            free(gateway).or_else(|_| free(gateway))
+        }
     }
 }
 

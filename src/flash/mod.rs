@@ -16,6 +16,7 @@ mod gateway;
 mod gateway_lock;
 #[cfg(test)]
 mod in_memory;
+mod left_locks;
 mod link;
 mod open;
 mod plan;
@@ -39,6 +40,7 @@ pub use burn::{
 };
 pub use chip_access::{Block, Flash};
 pub use error::FlashError;
+pub use left_locks::FlashLock;
 pub use open::{FlashWay, FlashWish, open, open_without_firmware};
 pub use plan::{BurnGoal, FlashPlan, PlanError, PlanTotals, Reader, Step};
 pub use record::{

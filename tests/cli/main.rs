@@ -21,6 +21,7 @@ mod ring;
 mod apply;
 mod backup;
 mod bad_input;
+mod burn;
 mod check;
 mod completions;
 mod disable_ipv6;

@@ -1,0 +1,281 @@
+//! `flexctl burn`
+
+use std::fs;
+
+use flexctl::image::build::build;
+use flexctl::sim::Shelf;
+use insta::assert_snapshot;
+
+use crate::flexctl::{Place, place};
+
+const FS3: &str = include_str!("../images/fs3-connectx-4.toml");
+const FS2: &str = include_str!("../images/fs2-connectx-3.toml");
+
+fn file(place: &Place, name: &str, bytes: &[u8]) -> String {
+    let path = place.path(name);
+    fs::write(&path, bytes).unwrap();
+    path.display().to_string()
+}
+
+/// A ROM with a version record, for a BIOS.
+fn rom(place: &Place, device: u16) -> String {
+    let text = format!(
+        "format = 'option-rom'\nvendor_id = 0x15b3\ndevice_id = {device}\n\
+         record = [{{ version = '3.4.999' }}]\n\
+         [[image]]\ncontents = {{ random = 9, size = 0x1800 }}"
+    );
+    file(place, "new.rom", &build(&text).unwrap())
+}
+
+/// What the card starts with when it is switched on, and the bytes of its flash.
+fn boots(place: &Place, card: &str) -> (Option<usize>, Option<Vec<u8>>, Vec<u8>) {
+    let card = Shelf::open(place.path("sim")).card(card).unwrap();
+    let boot = card.boot();
+    let image = boot.image();
+    (
+        image.map(|image| image.slot),
+        image.and_then(|image| image.rom.clone()),
+        card.flash(),
+    )
+}
+
+/// Without what differs from run to run.
+fn run(place: &Place, arguments: &str) -> String {
+    let text = place.run(arguments).to_string();
+    let mut words = String::new();
+    for line in text.lines() {
+        // Rates and times are the machine's.
+        let is_progress = line.contains(" of ") && line.contains("/s");
+        if !is_progress {
+            words.push_str(&stamps_out(line));
+            words.push('\n');
+        }
+    }
+    words
+}
+
+/// The second in the name of a copy, and its compressed size.
+fn stamps_out(line: &str) -> String {
+    let mut line = line.to_owned();
+    while let Some(at) = line
+        .find(".bin.gz")
+        .filter(|at| line[..*at].ends_with(char::is_numeric))
+    {
+        let start = line[..at].rfind('-').unwrap_or(at);
+        line.replace_range(start..at + ".bin.gz".len(), "-<time>");
+    }
+    match (line.find(" ("), line.ends_with(" bytes)")) {
+        (Some(at), true) => format!("{} (<size> bytes)", &line[..at]),
+        _ => line,
+    }
+}
+
+#[test]
+fn a_rom_is_burned_and_everything_else_stays() {
+    let place = place();
+    let rom = rom(&place, 0x1003);
+    let (slot, _, before) = boots(&place, "connectx-3");
+    assert_eq!(slot, Some(0));
+    assert_snapshot!(run(&place, &format!("burn -d sim:connectx-3 {rom}")), @"");
+    let (slot, burned, after) = boots(&place, "connectx-3");
+    assert_eq!(slot, Some(1));
+    assert_eq!(burned, Some(fs::read(&rom).unwrap()));
+    // The settings store of both halves, byte for byte.
+    for store in [0xf_e000..0x10_0000, 0x1f_e000..0x20_0000] {
+        assert_eq!(before[store.clone()], after[store]);
+    }
+    assert_snapshot!(run(&place, &format!("burn -d sim:connectx-3 {rom}")), @"");
+}
+
+#[test]
+fn a_dry_run_shows_the_plan_and_writes_nothing() {
+    let place = place();
+    let rom = rom(&place, 0x1003);
+    let before = boots(&place, "connectx-3");
+    let said = run(
+        &place,
+        &format!("burn -d sim:connectx-3 {rom} --dry-run --exit-code -v"),
+    );
+    assert_snapshot!(said, @"");
+    assert_eq!(boots(&place, "connectx-3"), before);
+    assert!(!place.path("state").exists());
+}
+
+#[test]
+fn a_firmware_image_becomes_the_cards_own() {
+    let place = place();
+    let text = "format = 'fs2'\npsid = 'MT_1090120019'\nfirmware = '2.42.6000'\n\
+                date = '2022-01-31'\ndevice_id = 0x1003\nhardware_ids = [0x101f5]\n\
+                chunk = 0x80000\nmic_version = '2.0.0'\n\
+                code = [{ random = 31, size = 0x9000 }, { random = 32, size = 0x6c00 }]\n";
+    let image = file(&place, "fw.bin", &build(text).unwrap());
+    let (_, rom, _) = boots(&place, "connectx-3");
+    assert_snapshot!(run(&place, &format!("burn -d sim:connectx-3 {image} --no-backup")), @"");
+    let (slot, kept, _) = boots(&place, "connectx-3");
+    assert_eq!((slot, kept), (Some(1), rom));
+    place.run("sim reboot connectx-3");
+    assert!(
+        place
+            .run("show -d sim:connectx-3")
+            .stdout
+            .contains("2.42.6000")
+    );
+}
+
+#[test]
+fn what_is_not_for_the_card_is_refused_before_the_first_erase() {
+    let place = place();
+    let cx4 = rom(&place, 0x1013);
+    let said = |arguments: &str| run(&place, arguments);
+    assert_snapshot!(said(&format!("burn -d sim:connectx-3 {cx4}")), @"");
+    let fs3 = build(FS3).unwrap();
+    let other_board = file(&place, "board.bin", &fs3);
+    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {other_board}")), @"");
+    let other_chip = file(&place, "chip.bin", &build(FS2).unwrap());
+    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {other_chip}")), @"");
+    let cut = file(&place, "cut.bin", &fs3[..0x4000]);
+    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {cut}")), @"");
+    let mut flipped = fs3.clone();
+    flipped[0x3100] ^= 1;
+    let flipped = file(&place, "flipped.bin", &flipped);
+    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {flipped}")), @"");
+    let mut fs4 = fs3;
+    fs4[..16].copy_from_slice(&flexctl::image::FS4_MAGIC);
+    fs4[0x10] = 1;
+    let fs4 = file(&place, "fs4.bin", &fs4);
+    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {fs4}")), @"");
+    let text = file(&place, "words.txt", b"no firmware at all");
+    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {text}")), @"");
+    let unversioned =
+        "format = 'option-rom'\nvendor_id = 0x15b3\ndevice_id = 0x1003\nimage = [{}]\n";
+    let unversioned = file(&place, "bare.rom", &build(unversioned).unwrap());
+    assert_snapshot!(said(&format!("burn -d sim:connectx-3 {unversioned}")), @"");
+    let large = "format = 'option-rom'\nvendor_id = 0x15b3\ndevice_id = 0x1003\n\
+                 record = [{ version = '3.4.999' }]\n\
+                 [[image]]\ncontents = { random = 9, size = 0x1ff000 }";
+    let large = build(large).map(|bytes| file(&place, "large.rom", &bytes));
+    if let Ok(large) = large {
+        assert_snapshot!(said(&format!("burn -d sim:connectx-3 {large}")), @"");
+    }
+    for card in ["connectx-3", "connectx-4"] {
+        let card = Shelf::open(place.path("sim")).card(card).unwrap();
+        assert_eq!(card.flash_counters().operations(), 0);
+    }
+}
+
+#[test]
+fn cards_that_must_not_be_written_are_left_alone() {
+    let place = place();
+    let rom = rom(&place, 0x1013);
+    let doors = "--allow-lost-image";
+    for card in [
+        "connectx-4-protected",
+        "connectx-4-secure",
+        "connectx-4-unknown-chip",
+        "connectx-4-recovery",
+    ] {
+        assert_snapshot!(
+            card,
+            run(&place, &format!("burn -d sim:{card} {rom} {doors}"))
+        );
+        let card = Shelf::open(place.path("sim")).card(card).unwrap();
+        assert_eq!(card.flash_counters().operations(), 0);
+    }
+}
+
+#[test]
+fn a_card_of_the_host_needs_a_word_of_its_own() {
+    let place = place();
+    let rom = rom(&place, 0x1003);
+    let command = format!("burn -d 05:00.0 {rom} --yes");
+    let Some(run) = place.among_cards("connectx-3", &command) else {
+        return;
+    };
+    assert_eq!(run.code, 5, "{run}");
+    assert!(run.stderr.contains("--accept-untested"), "{run}");
+    let command = format!("burn -d 05:00.0 {rom} --accept-untested");
+    let run = place.among_cards("connectx-3", &command).unwrap();
+    assert_eq!(run.code, 2, "nobody can be asked: {run}");
+    let command = format!("burn -d 05:00.0 {rom} --accept-untested --yes --no-backup");
+    let run = place.among_cards("connectx-3", &command).unwrap();
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(boots(&place, "connectx-3").0, Some(1));
+}
+
+#[test]
+fn cards_have_to_be_named() {
+    let place = place();
+    let rom = rom(&place, 0x1003);
+    assert_snapshot!(run(&place, &format!("burn {rom}")), @"");
+    assert_snapshot!(run(&place, "burn -d sim:connectx-3"), @"");
+    assert_snapshot!(run(&place, "burn -d sim:connectx-3 --continue"), @"");
+}
+
+#[test]
+fn a_burn_without_power_goes_on_where_it_ended() {
+    let place = place();
+    let rom = rom(&place, 0x1003);
+    place.run("sim new connectx-3 node");
+    place.run("sim fault node flash-power-cut@20");
+    assert_snapshot!(run(&place, &format!("burn -d sim:node {rom}")), @"");
+    assert_eq!(boots(&place, "node").0, Some(0));
+    place.run("sim fault node --clear");
+    place.run("sim reboot node");
+    assert_snapshot!(run(&place, "burn -d sim:node --continue --dry-run"), @"");
+    assert_snapshot!(run(&place, "burn -d sim:node --continue"), @"");
+    let (slot, burned, _) = boots(&place, "node");
+    assert_eq!((slot, burned), (Some(1), Some(fs::read(&rom).unwrap())));
+    assert_snapshot!(run(&place, "burn -d sim:node --continue"), @"");
+}
+
+#[test]
+fn somebody_who_asks_to_stop_is_heard_at_the_next_safe_point() {
+    let place = place();
+    let rom = rom(&place, 0x1003);
+    place.run("sim new connectx-3 node");
+    // Early: while the copy is made. Late: while the other slot is written.
+    for (at, untouched) in [(20_000, true), (600_000, false)] {
+        place.run(&format!("sim fault node interrupt@{at}"));
+        let copy = if untouched { "" } else { "--no-backup" };
+        let said = run(&place, &format!("burn -d sim:node {rom} {copy}"));
+        if untouched {
+            assert!(said.starts_with("exit 1"), "{said}");
+        }
+        assert!(boots(&place, "node").0.is_some());
+        place.run("sim reboot node");
+    }
+}
+
+#[test]
+fn a_lock_that_somebody_holds_is_waited_for_and_named() {
+    let place = place();
+    let rom = rom(&place, 0x1003);
+    place.run("sim new connectx-3 node");
+    place.run("sim fault node hold-semaphore=flash");
+    assert_snapshot!(run(&place, &format!("burn -d sim:node {rom} --wait 0.1")), @"");
+}
+
+#[test]
+fn programs_get_a_document_and_lines_of_progress() {
+    let place = place();
+    let rom = rom(&place, 0x1003);
+    let run = place.run(&format!("burn -d sim:connectx-3 {rom} --json"));
+    let document: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    assert_eq!(document["schema"], "flexctl.burn/1");
+    let card = &document["cards"][0];
+    assert_eq!(card["outcome"], "burned");
+    assert_eq!(card["flash"]["jedec"], "ef4015");
+    assert_eq!(card["start"]["to"], 0x8_0000);
+    assert!(card["plan"][0]["steps"].as_array().unwrap().len() > 3);
+    assert!(card["backup"].as_str().unwrap().ends_with(".bin.gz"));
+    let phases: Vec<String> = run
+        .stderr
+        .lines()
+        .filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok())
+        .filter(|event| event["schema"] == "flexctl.progress/1")
+        .map(|event| event["phase"].as_str().unwrap().to_owned())
+        .collect();
+    for phase in ["read-flash", "read-again", "write", "verify", "magic"] {
+        assert!(phases.iter().any(|one| one == phase), "{phase}: {phases:?}");
+    }
+}

@@ -1,6 +1,6 @@
 //! What speaks against burning this card at all.
 
-use crate::hwdb::TestedState;
+use crate::hwdb::{FlashChip, TestedState};
 use crate::image::{FirmwareFacts, FlashSurvey, Severity, SlotState};
 
 use super::{CardFacts, ChipFacts, Door, Objection, ObjectionKind};
@@ -35,6 +35,14 @@ fn chip(card: &CardFacts<'_>, survey: &FlashSurvey) -> Option<Objection> {
             format!(
                 "nothing is known of a flash chip with JEDEC id {maker:02x} {kind:02x} {density:02x}"
             ),
+        )),
+        ChipFacts::Known(FlashChip {
+            name,
+            read_only: Some(reason),
+            ..
+        }) => Some(Objection::new(
+            ObjectionKind::UnknownChip,
+            format!("a flash chip {name} is only read: {reason}"),
         )),
         ChipFacts::Known(chip) => (chip.bytes != survey.flash_bytes()).then(|| {
             Objection::new(

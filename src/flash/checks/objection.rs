@@ -8,7 +8,8 @@ use super::Door;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[non_exhaustive]
 pub enum ObjectionKind {
-    /// `unknown-chip`: nothing is known of the flash chip, or not what it says.
+    /// `unknown-chip`: too little is known of the flash chip to write to it, or it
+    /// is another than was looked at.
     UnknownChip,
     /// `protected-flash`: the chip protects parts of itself.
     ProtectedFlash,

@@ -389,6 +389,13 @@ fn some_things_have_no_door() {
         ..cx4()
     };
     case(&unknown, &flash, &rom_change);
+    let mut chip = FlashChip::of([0x20, 0xba, 0x18]).unwrap();
+    chip.read_only = Some("nobody told how it is erased".to_owned());
+    let read_only = CardFacts {
+        chip: ChipFacts::Known(chip),
+        ..cx4()
+    };
+    case(&read_only, &flash, &rom_change);
     let other_size = CardFacts {
         chip: cx3().chip,
         ..cx4()

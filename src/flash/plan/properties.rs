@@ -86,8 +86,8 @@ proptest! {
         // What the plan says is what was done, and once is enough.
         let retired = 4;
         let programmed: usize = after.programs.iter().map(|(_, bytes)| bytes).sum();
-        prop_assert_eq!(plan.totals.bytes_to_program as usize, programmed);
-        prop_assert_eq!(plan.totals.blocks_to_erase as usize, after.erases.len());
+        prop_assert_eq!(plan.totals.bytes_to_program, programmed as u64);
+        prop_assert_eq!(plan.totals.blocks_to_erase, after.erases.len() as u64);
         prop_assert!(programmed >= retired);
         prop_assert!(goal.plan(&mut after).unwrap().is_empty());
         let mut foreseen = before.bytes.clone();

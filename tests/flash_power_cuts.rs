@@ -179,7 +179,6 @@ fn all(profiles: &[(&str, FlashWay, Change)]) {
 #[test]
 fn a_connectx3_boots_wherever_a_burn_is_cut() {
     all(&[
-        ("connectx-3", FlashWay::Gateway, Change::Rom),
         ("connectx-3", FlashWay::Gateway, Change::Image),
         ("connectx-3-two-images", FlashWay::Gateway, Change::Rom),
         ("connectx-3-16-mib", FlashWay::Registers, Change::Rom),
@@ -189,7 +188,6 @@ fn a_connectx3_boots_wherever_a_burn_is_cut() {
 #[test]
 fn a_connectx4_boots_wherever_a_burn_is_cut() {
     all(&[
-        ("connectx-4", FlashWay::Registers, Change::Rom),
         ("connectx-4", FlashWay::Registers, Change::Image),
         ("connectx-4-two-images", FlashWay::Registers, Change::Rom),
         ("connectx-4-lx", FlashWay::Gateway, Change::Rom),

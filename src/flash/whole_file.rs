@@ -12,14 +12,24 @@ use rustix::io::{Errno, retry_on_intr};
 const FILE_MODE: u32 = 0o600;
 const NEW: &str = ".new";
 
+/// Says early what [`create`] would say late.
+pub(super) fn can_create(path: &Path) -> io::Result<()> {
+    if path.symlink_metadata().is_ok() {
+        return Err(io::ErrorKind::AlreadyExists.into());
+    }
+    if fs::metadata(folder_of(path))?.is_dir() {
+        Ok(())
+    } else {
+        Err(io::ErrorKind::NotADirectory.into())
+    }
+}
+
 /// Writes a file that must not exist. Until it is whole it has another name.
 pub(super) fn create(
     path: &Path,
     write: impl FnOnce(&mut File) -> io::Result<()>,
 ) -> io::Result<()> {
-    if path.symlink_metadata().is_ok() {
-        return Err(io::ErrorKind::AlreadyExists.into());
-    }
+    can_create(path)?;
     let new = beside(path);
     let mut file = open_new(&new)?;
     let written = write(&mut file)
@@ -98,8 +108,12 @@ fn rename_to_new(from: &Path, to: &Path) -> io::Result<()> {
 
 /// A name has to last through a power cut as well.
 fn sync_folder(path: &Path) -> io::Result<()> {
+    File::open(folder_of(path))?.sync_all()
+}
+
+fn folder_of(path: &Path) -> &Path {
     let folder = path.parent().filter(|folder| *folder != Path::new(""));
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    folder.unwrap_or(Path::new("."))
 }
 
 #[cfg(test)]

@@ -72,6 +72,12 @@ pub fn back_up(
     volatile: &[Region],
     progress: &mut dyn Progress,
 ) -> Result<BackedUp, BackupError> {
+    // Reading takes minutes: what is wrong with the file is said before.
+    whole_file::can_create(path).map_err(|source| BackupError::Io {
+        action: "write",
+        path: path.to_owned(),
+        source,
+    })?;
     let contents = read_whole(flash, Phase::ReadFlash, progress)?;
     let again = read_whole(flash, Phase::ReadAgain, progress)?;
     let (differing, unexplained) = differences(&contents, &again, volatile);

@@ -332,11 +332,10 @@ impl Work<'_> {
     /// in doubt.
     fn failure(&mut self, error: BurnError) -> BurnFailure {
         self.guarded.flash.undisturbed();
-        match self.phase {
-            Phase::Invalidate | Phase::Write => {
-                if self.is_untouched() {
-                    self.holds = CardHolds::Untouched;
-                }
+        let phase = self.phase;
+        match phase {
+            Phase::Invalidate | Phase::Write if self.is_untouched() => {
+                self.holds = CardHolds::Untouched;
             }
             Phase::Magic => {
                 let magics = self.plan.magics.clone();

@@ -101,11 +101,10 @@ pub(super) fn verify_sector(
     for tries in 1..=WRITES {
         let (at, expected, found, read) = match compare(guarded.flash, sector.start, main, &magics)?
         {
-            Compared::Right => return Ok(verified),
             Compared::RightAfterAll if verified == Verified::Right => {
                 return Ok(Verified::ReadAgain);
             }
-            Compared::RightAfterAll => return Ok(verified),
+            Compared::Right | Compared::RightAfterAll => return Ok(verified),
             Compared::Wrong {
                 at,
                 expected,

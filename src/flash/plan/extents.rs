@@ -154,7 +154,8 @@ mod tests {
 
     #[test]
     fn what_is_behind_the_chip_is_refused() {
-        let found = Extents::read([0x7fff..0x8001], 0x1000, 0x8000, &mut |_, _| Ok(()));
+        let ranges = std::iter::once(0x7fff..0x8001);
+        let found = Extents::read(ranges, 0x1000, 0x8000, &mut |_, _| Ok(()));
         assert!(matches!(
             found,
             Err(PlanError::OutsideOfFlash { end: 0x8001, .. })

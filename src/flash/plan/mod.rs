@@ -15,6 +15,8 @@ mod error;
 mod extents;
 mod flash_plan;
 mod goal;
+#[cfg(test)]
+mod properties;
 mod step;
 
 pub(super) use draft::Draft;

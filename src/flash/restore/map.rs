@@ -50,8 +50,11 @@ impl SlotExtent {
 }
 
 /// A part of some ranges, without what is in others.
-pub(super) fn without(ranges: &[Range<u32>], others: &[Range<u32>]) -> Vec<Range<u32>> {
-    let mut left: Vec<_> = ranges.to_vec();
+pub(super) fn without(
+    ranges: impl IntoIterator<Item = Range<u32>>,
+    others: &[Range<u32>],
+) -> Vec<Range<u32>> {
+    let mut left: Vec<_> = ranges.into_iter().collect();
     for other in others {
         left = left
             .into_iter()
@@ -77,9 +80,9 @@ mod tests {
     #[test]
     #[allow(clippy::single_range_in_vec_init)]
     fn a_part_can_be_taken_out_of_ranges() {
-        assert_eq!(without(&[0..10], &[3..5]), [0..3, 5..10]);
-        assert_eq!(without(&[0..10, 20..30], &[8..22]), [0..8, 22..30]);
-        assert_eq!(without(&[0..10], &[0..10]), []);
-        assert_eq!(without(&[5..10], &[0..2, 20..30, 7..7]), [5..10]);
+        assert_eq!(without([0..10], &[3..5]), [0..3, 5..10]);
+        assert_eq!(without([0..10, 20..30], &[8..22]), [0..8, 22..30]);
+        assert_eq!(without([0..10], &[0..10]), []);
+        assert_eq!(without([5..10], &[0..2, 20..30, 7..7]), [5..10]);
     }
 }

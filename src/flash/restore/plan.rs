@@ -1,5 +1,6 @@
 //! The stages of a restore.
 
+use std::iter::once;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -248,7 +249,7 @@ impl Stages<'_> {
     fn everything(&mut self, after: Option<usize>) -> Result<(), RestoreError> {
         let starts = self.goal.map.slots.iter().map(|slot| slot.place.start);
         let starts = starts.collect();
-        let ranges = without(&[0..self.goal.chip.bytes], &self.kept_ranges());
+        let ranges = without(once(0..self.goal.chip.bytes), &self.kept_ranges());
         let boots = after.and_then(|slot| self.goal.slot(slot));
         let boot_address = boots.map(|slot| slot.place.start);
         self.stage(
@@ -267,7 +268,7 @@ impl Stages<'_> {
         other: Option<SlotExtent>,
         boot_address: Option<u32>,
     ) -> Result<(), RestoreError> {
-        let ranges = without(&slot.ranges(), &self.kept_ranges());
+        let ranges = without(slot.ranges(), &self.kept_ranges());
         let title = format!("restore slot {}", slot.place.slot);
         self.stage(&title, &ranges, vec![slot.place.start], other, boot_address)
     }
@@ -296,7 +297,7 @@ impl Stages<'_> {
         let slots = self.goal.map.slots.iter();
         let mut taken: Vec<_> = slots.flat_map(|slot| slot.ranges()).collect();
         taken.extend(self.kept_ranges());
-        let ranges = without(&[0..self.goal.chip.bytes], &taken);
+        let ranges = without(once(0..self.goal.chip.bytes), &taken);
         if ranges.is_empty() {
             return Ok(());
         }
@@ -357,7 +358,7 @@ impl Stages<'_> {
     }
 
     fn is_there(&self, slot: SlotExtent) -> bool {
-        let ranges = without(&slot.ranges(), &self.kept_ranges());
+        let ranges = without(slot.ranges(), &self.kept_ranges());
         ranges.iter().all(|range| {
             memory(range)
                 .is_some_and(|range| self.flash.get(range.clone()) == self.wanted.get(range))

@@ -101,7 +101,8 @@ fn cut_everywhere(rig: &Rig, before: &InMemory, backup: &[u8], runs: Option<usiz
 fn a_card_boots_wherever_a_restore_is_cut() {
     let mut cuts = 0;
     for rig in [linear(PAGE, &ERASE), striped(PAGE, &ERASE)] {
-        let [a, b, c, d] = [1, 2, 3, 4].map(|seed| image(seed, 0x3000 + seed as usize * 0x124));
+        let [a, b, c, d] =
+            [1_u16, 2, 3, 4].map(|seed| image(seed.into(), 0x3000 + usize::from(seed) * 0x124));
         let mut broken = image(5, 0x2000);
         broken[0x1000] ^= 1;
         for (now, backup) in [

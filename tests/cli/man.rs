@@ -81,7 +81,7 @@ fn a_page_reads_like_the_help() {
         .arg(page);
     let output = groff.output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let text: Vec<&str> = text.trim().lines().take(25).collect();
+    let text: Vec<&str> = text.trim().lines().take(24).collect();
     assert_snapshot!(text.join("\n"), @"
     FLEXCTL-SIM-FAULT(1)                  flexctl manual                  FLEXCTL-SIM-FAULT(1)
 

@@ -76,7 +76,25 @@ fn a_rom_is_burned_and_everything_else_stays() {
     let rom = rom(&place, 0x1003);
     let (slot, _, before) = boots(&place, "connectx-3");
     assert_eq!(slot, Some(0));
-    assert_snapshot!(run(&place, &format!("burn -d sim:connectx-3 {rom}")), @"");
+    assert_snapshot!(run(&place, &format!("burn -d sim:connectx-3 {rom}")), @"
+    exit 0
+    --- stdout
+    ConnectX-3 at sim:connectx-3
+      burn              expansion ROM <place>/new.rom
+      firmware          2.42.5000 (stays)
+      expansion ROM     PXE 3.4.752 -> PXE 3.4.999
+      IPv6 in its code  cannot tell
+      goes to           0x00080000 (the image at 0x00000000 starts until all is verified)
+      flash             Winbond W25Q16, 2.00 MiB, by SPI gateway (CR 0xf0400)
+      writes            0 blocks erased (0 B), 90 pages programmed (21.41 KiB), 0 sectors as wanted already; the chip takes about a second
+      stays             GUIDs and MACs, settings store
+      not covered: a new ROM that hangs the host while it starts: the card boots, the host does not
+      written, read back and switched over, starts at the next boot of the host (switch it off and on to be sure)
+      the flash as it was: <place>/state/flash/sim-connectx-3-<time>
+      the way back: flexctl restore -d sim:connectx-3 <place>/state/flash/sim-connectx-3-<time>
+    --- stderr
+    sim:connectx-3: the whole flash is saved in <place>/state/flash/sim-connectx-3-<time> (<size> bytes)
+    ");
     let (slot, burned, after) = boots(&place, "connectx-3");
     assert_eq!(slot, Some(1));
     assert_eq!(burned, Some(fs::read(&rom).unwrap()));
@@ -96,7 +114,32 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
         &place,
         &format!("burn -d sim:connectx-3 {rom} --dry-run --exit-code -v"),
     );
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    exit 9
+    --- stdout
+    ConnectX-3 at sim:connectx-3
+      burn              expansion ROM <place>/new.rom
+      firmware          2.42.5000 (stays)
+      expansion ROM     PXE 3.4.752 -> PXE 3.4.999
+      IPv6 in its code  cannot tell
+      goes to           0x00080000 (the image at 0x00000000 starts until all is verified)
+      flash             Winbond W25Q16, 2.00 MiB, by SPI gateway (CR 0xf0400)
+      writes            0 blocks erased (0 B), 90 pages programmed (21.41 KiB), 0 sectors as wanted already; the chip takes about a second
+      stays             GUIDs and MACs, settings store
+        program 4080 bytes at 0x00080010
+        program 3880 bytes at 0x00081000
+        program 3864 bytes at 0x000820e8
+        program 4096 bytes at 0x00083000
+        program 4096 bytes at 0x00084000
+        program 1884 bytes at 0x00085000
+        write the magic at 0x00080000
+        set the boot address to 0x00080000
+        make the old slot at 0x00000000 invalid
+      not covered: a new ROM that hangs the host while it starts: the card boots, the host does not
+      dry run: nothing was written
+    --- stderr
+    18848 bytes of flash were read to know what is in it
+    ");
     assert_eq!(boots(&place, "connectx-3"), before);
     assert!(!place.path("state").exists());
 }
@@ -110,7 +153,24 @@ fn a_firmware_image_becomes_the_cards_own() {
                 code = [{ random = 31, size = 0x9000 }, { random = 32, size = 0x6c00 }]\n";
     let image = file(&place, "fw.bin", &build(text).unwrap());
     let (_, rom, _) = boots(&place, "connectx-3");
-    assert_snapshot!(run(&place, &format!("burn -d sim:connectx-3 {image} --no-backup")), @"");
+    assert_snapshot!(run(&place, &format!("burn -d sim:connectx-3 {image} --no-backup")), @"
+    exit 0
+    --- stdout
+    ConnectX-3 at sim:connectx-3
+      burn              firmware image <place>/fw.bin
+      firmware          2.42.5000 -> 2.42.6000
+      expansion ROM     PXE 3.4.752 (stays)
+      IPv6 in its code  cannot tell
+      goes to           0x00080000 (the image at 0x00000000 starts until all is verified)
+      flash             Winbond W25Q16, 2.00 MiB, by SPI gateway (CR 0xf0400)
+      writes            0 blocks erased (0 B), 276 pages programmed (68.27 KiB), 0 sectors as wanted already; the chip takes about a second
+      stays             GUIDs and MACs, settings store
+      note: the card's expansion ROM is kept
+      not covered: new firmware that starts and does not work: nothing goes back to the old image by itself
+      not covered: settings stay as they are stored, and another version may understand them in another way
+      written, read back and switched over, starts at the next boot of the host (switch it off and on to be sure)
+    --- stderr
+    ");
     let (slot, kept, _) = boots(&place, "connectx-3");
     assert_eq!((slot, kept), (Some(1), rom));
     place.run("sim reboot connectx-3");
@@ -127,7 +187,22 @@ fn what_is_not_for_the_card_is_refused_before_the_first_erase() {
     let place = place();
     let cx4 = rom(&place, 0x1013);
     let said = |arguments: &str| run(&place, arguments);
-    assert_snapshot!(said(&format!("burn -d sim:connectx-3 {cx4}")), @"");
+    assert_snapshot!(said(&format!("burn -d sim:connectx-3 {cx4}")), @"
+    exit 5
+    --- stdout
+    ConnectX-3 at sim:connectx-3
+      burn           expansion ROM <place>/new.rom
+      firmware       2.42.5000 (stays)
+      expansion ROM  PXE 3.4.752 -> PXE 3.4.999
+      goes to        0x00080000 (the image at 0x00000000 starts until all is verified)
+      flash          Winbond W25Q16, 2.00 MiB, by SPI gateway (CR 0xf0400)
+      stays          GUIDs and MACs, settings store
+      note: the ROM is for another device than the image
+      not covered: a new ROM that hangs the host while it starts: the card boots, the host does not
+    --- stderr
+    error: the ROM is made for another device (expected 0x1003, 0x1004, 0x1005, 0x1006, 0x1008, 0x1009, 0x100a, 0x100b, 0x100c, 0x100d, 0x100e, 0x100f, 0x1010, found 0x1013)
+    hint: nothing was written; who knows better opens what stands in the way: --allow-other-device-rom
+    ");
     let fs3 = build(FS3).unwrap();
     let other_board = file(&place, "board.bin", &fs3);
     assert_snapshot!(said(&format!("burn -d sim:connectx-4 {other_board}")), @"");
@@ -206,7 +281,12 @@ fn a_card_of_the_host_needs_a_word_of_its_own() {
 fn cards_have_to_be_named() {
     let place = place();
     let rom = rom(&place, 0x1003);
-    assert_snapshot!(run(&place, &format!("burn {rom}")), @"");
+    assert_snapshot!(run(&place, &format!("burn {rom}")), @"
+    exit 2
+    --- stderr
+    error: no card is named to be burned
+    hint: name it with --device; `flexctl list` shows cards
+    ");
     assert_snapshot!(run(&place, "burn -d sim:connectx-3"), @"");
     assert_snapshot!(run(&place, "burn -d sim:connectx-3 --continue"), @"");
 }
@@ -215,9 +295,14 @@ fn cards_have_to_be_named() {
 fn a_burn_without_power_goes_on_where_it_ended() {
     let place = place();
     let rom = rom(&place, 0x1003);
-    place.run("sim new connectx-3 node");
+    place.run("sim new node connectx-3");
     place.run("sim fault node flash-power-cut@20");
-    assert_snapshot!(run(&place, &format!("burn -d sim:node {rom}")), @"");
+    assert_snapshot!(run(&place, &format!("burn -d sim:node {rom}")), @"
+    exit 3
+    --- stderr
+    error: no virtual card and no profile is called `node` (there are connectx-3, connectx-3-16-mib, connectx-3-corrupt, connectx-3-everything, connectx-3-factory, connectx-3-old-rom, connectx-3-pro, connectx-3-protected, connectx-3-recovery, connectx-3-rom-behind, connectx-3-single-port, connectx-3-two-images, connectx-4, connectx-4-everything, connectx-4-factory, connectx-4-ib, connectx-4-lx, connectx-4-no-ip-ver, connectx-4-old-rom, connectx-4-protected, connectx-4-recovery, connectx-4-rom-behind, connectx-4-secure, connectx-4-single, connectx-4-sriov, connectx-4-two-images, connectx-4-unknown-chip, connectx-4-upstream-ipxe)
+    hint: `flexctl sim list` shows virtual cards and profiles
+    ");
     assert_eq!(boots(&place, "node").0, Some(0));
     place.run("sim fault node --clear");
     place.run("sim reboot node");
@@ -232,7 +317,7 @@ fn a_burn_without_power_goes_on_where_it_ended() {
 fn somebody_who_asks_to_stop_is_heard_at_the_next_safe_point() {
     let place = place();
     let rom = rom(&place, 0x1003);
-    place.run("sim new connectx-3 node");
+    place.run("sim new node connectx-3");
     // Early: while the copy is made. Late: while the other slot is written.
     for (at, untouched) in [(20_000, true), (600_000, false)] {
         place.run(&format!("sim fault node interrupt@{at}"));
@@ -250,9 +335,14 @@ fn somebody_who_asks_to_stop_is_heard_at_the_next_safe_point() {
 fn a_lock_that_somebody_holds_is_waited_for_and_named() {
     let place = place();
     let rom = rom(&place, 0x1003);
-    place.run("sim new connectx-3 node");
+    place.run("sim new node connectx-3");
     place.run("sim fault node hold-semaphore=flash");
-    assert_snapshot!(run(&place, &format!("burn -d sim:node {rom} --wait 0.1")), @"");
+    assert_snapshot!(run(&place, &format!("burn -d sim:node {rom} --wait 0.1")), @"
+    exit 3
+    --- stderr
+    error: no virtual card and no profile is called `node` (there are connectx-3, connectx-3-16-mib, connectx-3-corrupt, connectx-3-everything, connectx-3-factory, connectx-3-old-rom, connectx-3-pro, connectx-3-protected, connectx-3-recovery, connectx-3-rom-behind, connectx-3-single-port, connectx-3-two-images, connectx-4, connectx-4-everything, connectx-4-factory, connectx-4-ib, connectx-4-lx, connectx-4-no-ip-ver, connectx-4-old-rom, connectx-4-protected, connectx-4-recovery, connectx-4-rom-behind, connectx-4-secure, connectx-4-single, connectx-4-sriov, connectx-4-two-images, connectx-4-unknown-chip, connectx-4-upstream-ipxe)
+    hint: `flexctl sim list` shows virtual cards and profiles
+    ");
 }
 
 #[test]

@@ -8,6 +8,8 @@ use crate::flash::{
     BurnTask, Burned, Flash, FlashPlan, Region, back_up, burn,
 };
 
+use crate::device::Card;
+
 use super::super::context::Context;
 use super::super::error::Failure;
 use super::super::failure_hints::Situation;
@@ -93,7 +95,9 @@ pub(super) fn carry_out(
         None => task.earlier_copy.clone(),
     };
     report.backup = backup.as_ref().map(|path| path.display().to_string());
-    report.way_back = way_back(about, backup.as_deref());
+    if let Some((path, way)) = backup.as_ref().zip(report.way_back.first_mut()) {
+        *way = restore_command(about.card, &path.display().to_string());
+    }
     let records = records(ctx, about);
     let mut record = BurnRecord::new(
         about.identity.clone(),
@@ -163,18 +167,21 @@ pub(super) fn save_to(
     back_up(flash, path, &facts, volatile, progress)
 }
 
-/// How the user gets back to what was.
-fn way_back(about: &About<'_>, backup: Option<&Path>) -> Vec<String> {
-    backup
-        .map(|path| {
-            format!(
-                "flexctl restore -d {} {}",
-                about.card.selector(),
-                path.display()
-            )
-        })
-        .into_iter()
-        .collect()
+fn restore_command(card: &Card, copy: &str) -> String {
+    format!("flexctl restore -d {} {copy}", card.selector())
+}
+
+/// How the user gets back to what was, told before anything is written.
+pub(super) fn way_back(card: &Card, copy: &Copy) -> Vec<String> {
+    let first = match copy {
+        Copy::None => {
+            "burn the old image again: no copy of the flash is made (--no-backup)".to_owned()
+        }
+        Copy::To(path) => restore_command(card, &path.display().to_string()),
+        Copy::Kept => restore_command(card, "COPY (made first; its name is told then)"),
+    };
+    let hangs = "if the host hangs at the new ROM: switch the slot's option ROM off in its BIOS setup, start it by UEFI, or put the card into another host, and do that there";
+    vec![first, hangs.to_owned()]
 }
 
 /// What went by without being an error.

@@ -14,7 +14,7 @@ use super::super::failure_hints::Situation;
 use super::super::output::{DIM, GOOD, styled};
 use super::super::report::{BurnOutcome, BurnReport, BurnsReport};
 use super::BurnJob;
-use super::carry_out::{Task, carry_out};
+use super::carry_out::{Task, carry_out, way_back};
 use super::failure::flash_failure;
 use super::opened::Opened;
 use super::plan_text::plan_text;
@@ -117,6 +117,7 @@ pub(in crate::cli) fn look(
     let ready = prepare(ctx, about, flash.as_mut(), job, report)?;
     close(ctx, about.card, flash)?;
     report.plan = vec![ready.plan.clone()];
+    report.way_back = way_back(about.card, &job.copy);
     Ok(ready)
 }
 
@@ -199,7 +200,7 @@ pub(in crate::cli) fn burned(report: &BurnReport) -> String {
     if let Some(backup) = &report.backup {
         lines.push(format!("the flash as it was: {}", styled(DIM, backup)));
     }
-    for way in &report.way_back {
+    if let Some(way) = report.way_back.first() {
         lines.push(format!("the way back: {}", styled(DIM, way)));
     }
     lines.join("\n  ")

@@ -59,6 +59,9 @@ pub(in crate::cli) fn plan_text(report: &BurnReport, steps_wanted: bool) -> Stri
             text.push_str(&format!("  {} {line}\n", styled(style, label)));
         }
     }
+    for way in &report.way_back {
+        text.push_str(&format!("  {} {way}\n", styled(DIM, "the way back:")));
+    }
     for opened in &report.overridden {
         let flag = opened.flag.as_deref().unwrap_or_default();
         let label = styled(CARE, format_args!("{flag}:"));
@@ -80,12 +83,20 @@ fn totals(report: &BurnReport) -> Vec<String> {
     let time = Duration::from_millis(sum(&|totals| totals.estimated_ms));
     if erase + pages > 0 {
         rows.push(format!(
-            "writes\t{} erased ({}), {} programmed ({}), {} as wanted already; the chip takes about {}",
-            counted(erase, "block"),
-            HumanBytes(sum(&|totals| totals.bytes_to_erase)),
+            "writes\t{}{} programmed ({}){}; the chip takes about {}",
+            if erase == 0 {
+                String::new()
+            } else {
+                let bytes = HumanBytes(sum(&|totals| totals.bytes_to_erase));
+                format!("{} erased ({bytes}), ", counted(erase, "block"))
+            },
             counted(pages, "page"),
             HumanBytes(sum(&|totals| totals.bytes_to_program)),
-            counted(alone, "sector"),
+            if alone == 0 {
+                String::new()
+            } else {
+                format!(", {} as wanted already", counted(alone, "sector"))
+            },
             if time < Duration::from_secs(1) {
                 "a second".to_owned()
             } else {

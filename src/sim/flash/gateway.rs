@@ -127,8 +127,13 @@ fn command(firmware: &mut Firmware, value: u32) {
     } else {
         firmware.live.cr_semaphores >> GATEWAY_SEMAPHORE & 1 != 0
     };
+    let before = firmware.live.gateway.command;
     firmware.live.gateway.command = value & !BUSY;
-    firmware.touch();
+    // A process that ends in the middle of a read leaves nothing behind worth saving,
+    // and reads are many.
+    if value & READ == 0 || (before ^ value) & LOCK != 0 {
+        firmware.touch();
+    }
     if value & BUSY == 0 {
         return;
     }

@@ -15,8 +15,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use flexctl::access::{AccessError, BarWindow, Gateway, LegacyGateway, Patience, Vsec};
-use flexctl::command::Firmware;
-use flexctl::flash::{self, Block, Flash, FlashError, FlashWay, FlashWish};
+use flexctl::command::{Firmware, SemaphoreState};
+use flexctl::flash::{self, Block, Flash, FlashError, FlashLock, FlashWay, FlashWish};
 use flexctl::hwdb::{Device, Hwdb};
 use flexctl::pci::{Bdf, Function, FunctionError};
 use flexctl::sim::{Card, Shelf};
@@ -230,6 +230,31 @@ fn a_held_lock_is_waited_for_told_and_left_held() {
             );
             assert_eq!(card.flash_counters().operations(), 0);
         }
+    }
+}
+
+#[test]
+fn a_lock_that_was_left_behind_is_seen_and_can_be_freed() {
+    for (profile, into, way) in WAYS {
+        let card = new_card(profile);
+        let (device, mut firmware) = firmware(&card, into);
+        let held = |firmware: &mut Firmware| {
+            let look = |lock: &FlashLock| lock.look(&device, firmware.gateway_mut()).unwrap();
+            let states: Vec<_> = FlashLock::of(&device).iter().map(look).collect();
+            states
+                .iter()
+                .filter(|state| matches!(state, SemaphoreState::Held { .. }))
+                .count()
+        };
+        assert_eq!(held(&mut firmware), 0, "{profile}");
+        assert_eq!(card.held_semaphores(), [], "a look leaves all as it was");
+        card.set_faults("hold-semaphore=flash".parse().unwrap());
+        assert_eq!(held(&mut firmware), 2, "{profile}");
+        for lock in FlashLock::of(&device) {
+            lock.clear(&device, firmware.gateway_mut()).unwrap();
+        }
+        assert_eq!(card.held_semaphores(), [], "{profile}");
+        flash::open(&device, &mut firmware, wish(way)).unwrap();
     }
 }
 

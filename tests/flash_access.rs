@@ -15,8 +15,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use flexctl::access::{AccessError, BarWindow, Gateway, LegacyGateway, Patience, Vsec};
-use flexctl::command::Firmware;
-use flexctl::flash::{self, Block, Flash, FlashError, FlashWay, FlashWish};
+use flexctl::command::{Firmware, SemaphoreState};
+use flexctl::flash::{self, Block, Flash, FlashError, FlashLock, FlashWay, FlashWish};
 use flexctl::hwdb::{Device, Hwdb};
 use flexctl::pci::{Bdf, Function, FunctionError};
 use flexctl::sim::{Card, Shelf};
@@ -230,6 +230,31 @@ fn a_held_lock_is_waited_for_told_and_left_held() {
             );
             assert_eq!(card.flash_counters().operations(), 0);
         }
+    }
+}
+
+#[test]
+fn a_lock_that_was_left_behind_is_seen_and_can_be_freed() {
+    for (profile, into, way) in WAYS {
+        let card = new_card(profile);
+        let (device, mut firmware) = firmware(&card, into);
+        let held = |firmware: &mut Firmware| {
+            let look = |lock: &FlashLock| lock.look(&device, firmware.gateway_mut()).unwrap();
+            let states: Vec<_> = FlashLock::of(&device).iter().map(look).collect();
+            states
+                .iter()
+                .filter(|state| matches!(state, SemaphoreState::Held { .. }))
+                .count()
+        };
+        assert_eq!(held(&mut firmware), 0, "{profile}");
+        assert_eq!(card.held_semaphores(), [], "a look leaves all as it was");
+        card.set_faults("hold-semaphore=flash".parse().unwrap());
+        assert_eq!(held(&mut firmware), 2, "{profile}");
+        for lock in FlashLock::of(&device) {
+            lock.clear(&device, firmware.gateway_mut()).unwrap();
+        }
+        assert_eq!(card.held_semaphores(), [], "{profile}");
+        flash::open(&device, &mut firmware, wish(way)).unwrap();
     }
 }
 
@@ -513,15 +538,36 @@ fn a_refusal_of_any_register_is_an_error_and_leaves_no_lock() {
     }
 }
 
-/// Accesses of the way into the card for one MiB, read and programmed, next to
-/// mstflint 4.21's (`mstflint rb` and `wb` on a virtual card, strace).
+/// Accesses of config space for one MiB, read and programmed, next to those of
+/// mstflint 4.21 that reads: `mstflint [--use_fw | -ocr] rb` of 16 KiB on the same
+/// virtual cards, preads and pwrites counted by strace.
 #[test]
 fn a_mib_costs_less_than_with_mstflint() {
-    for ((profile, into, way), theirs) in [
-        (("connectx-3", Into::Legacy, FlashWay::Gateway), 1_180_000),
-        (("connectx-3", Into::Legacy, FlashWay::Registers), 1_180_000),
-        (("connectx-4", Into::Vsec, FlashWay::Registers), 2_570_000),
-        (("connectx-4", Into::Vsec, FlashWay::Gateway), 8_500_000),
+    const GATEWAY_OF_3: u64 = 1_310_720;
+    const REGISTERS_OF_4: u64 = 2_752_512;
+    const GATEWAY_OF_4: u64 = 9_240_576;
+    // mstflint's `--use_fw` takes 1,744,896; its default is the gateway.
+    for ((profile, into, way), theirs, most) in [
+        (
+            ("connectx-3", Into::Legacy, FlashWay::Gateway),
+            GATEWAY_OF_3,
+            82,
+        ),
+        (
+            ("connectx-3", Into::Legacy, FlashWay::Registers),
+            GATEWAY_OF_3,
+            60,
+        ),
+        (
+            ("connectx-4", Into::Vsec, FlashWay::Registers),
+            REGISTERS_OF_4,
+            50,
+        ),
+        (
+            ("connectx-4", Into::Vsec, FlashWay::Gateway),
+            GATEWAY_OF_4,
+            20,
+        ),
     ] {
         with_flash(profile, into, way, |card, flash| {
             const PART: usize = 0x1_0000;
@@ -538,11 +584,6 @@ fn a_mib_costs_less_than_with_mstflint() {
                 "{profile} {into:?} {way:?}: {read} per MiB read ({} % of mstflint's), {programmed} programmed",
                 read * 100 / theirs
             );
-            let most = if into == Into::Legacy && way == FlashWay::Gateway {
-                95
-            } else {
-                60
-            };
             assert!(read * 100 / theirs <= most, "{profile} {way:?}: {read}");
         });
     }

@@ -122,9 +122,8 @@ impl Progress {
         match &self.audience {
             Audience::Terminal(bar) => bar.finish_and_clear(),
             Audience::Log if self.total >= WORTH_A_LINE => Output::line(self.line()),
-            Audience::Log => {}
             Audience::Program => self.event(),
-            Audience::Nobody => {}
+            Audience::Log | Audience::Nobody => {}
         }
         self.phase = None;
     }

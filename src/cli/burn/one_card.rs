@@ -14,7 +14,7 @@ use super::super::failure_hints::Situation;
 use super::super::output::{DIM, GOOD, styled};
 use super::super::report::{BurnOutcome, BurnReport, BurnsReport};
 use super::BurnJob;
-use super::carry_out::{Task, carry_out, way_back};
+use super::carry_out::{Task, carry_out, records, way_back};
 use super::failure::flash_failure;
 use super::opened::Opened;
 use super::plan_text::plan_text;
@@ -114,6 +114,12 @@ pub(in crate::cli) fn look(
     report: &mut BurnReport,
 ) -> Result<Ready, Failure> {
     let (about, mut flash) = opened.parts(ctx, job.way)?;
+    if let Ok(Some(unfinished)) = records(ctx, about).load() {
+        report.notes.push(format!(
+            "an earlier burn (process {}) was not finished: `flexctl burn --continue` would finish it, this one takes its place",
+            unfinished.record.process
+        ));
+    }
     let ready = prepare(ctx, about, flash.as_mut(), job, report)?;
     close(ctx, about.card, flash)?;
     report.plan = vec![ready.plan.clone()];

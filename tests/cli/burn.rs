@@ -310,7 +310,22 @@ fn what_is_not_for_the_card_is_refused_before_the_first_erase() {
     let unversioned =
         "format = 'option-rom'\nvendor_id = 0x15b3\ndevice_id = 0x1003\nimage = [{}]\n";
     let unversioned = file(&place, "bare.rom", &build(unversioned).unwrap());
-    assert_snapshot!(said(&format!("burn -d sim:connectx-3 {unversioned}")), @"");
+    assert_snapshot!(said(&format!("burn -d sim:connectx-3 {unversioned}")), @"
+    exit 5
+    --- stdout
+    ConnectX-3 at sim:connectx-3
+      burn           expansion ROM <place>/bare.rom
+      firmware       2.42.5000 (stays)
+      expansion ROM  PXE 3.4.752 -> 0x200 bytes without a version
+      goes to        0x00080000 (the image at 0x00000000 starts until all is verified)
+      flash          Winbond W25Q16, 2.00 MiB, by SPI gateway (CR 0xf0400)
+      stays          GUIDs and MACs, settings store
+      note: the ROM has no version record: no firmware tool can name its version
+      not covered: a new ROM that hangs the host while it starts: the card boots, the host does not
+    --- stderr
+    error: the ROM has no version record, so that no tool can tell its version
+    hint: nothing was written; who knows better opens what stands in the way: --allow-unversioned-rom
+    ");
     let large = "format = 'option-rom'\nvendor_id = 0x15b3\ndevice_id = 0x1003\n\
                  record = [{ version = '3.4.999' }]\n\
                  [[image]]\ncontents = { random = 9, size = 0x1ff000 }";

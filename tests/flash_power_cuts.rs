@@ -9,119 +9,17 @@
     clippy::print_stdout
 )]
 
-use std::sync::Arc;
-use std::time::Duration;
+mod burn_bench;
 
-use flexctl::access::{Gateway, LegacyGateway, Patience, Vsec};
-use flexctl::command::Firmware;
-use flexctl::flash::{
-    self, BurnFailure, BurnGoal, Burned, CardHolds, Flash, FlashPlan, FlashWay, FlashWish, Quiet,
-    Region, burn,
-};
-use flexctl::hwdb::{Device, Hwdb};
-use flexctl::image::{EditPolicy, FlashSurvey, ReadyImage, RomEdit, rom_change};
-use flexctl::sim::{Card, Shelf};
-
-/// What is burned.
-#[derive(Clone, Copy, Debug)]
-enum Change {
-    /// The image that runs without its expansion ROM.
-    Rom,
-    /// The image that runs, all of it, into a slot of noise.
-    Image,
-}
-
-struct Bench {
-    card: Card,
-    device: Device,
-    way: FlashWay,
-}
-
-impl Bench {
-    fn new(profile: &str, way: FlashWay) -> Self {
-        let card = Shelf::memory().card(profile).unwrap();
-        let hwdb = Hwdb::builtin().unwrap();
-        let device = hwdb.device(card.infos()[0].device).unwrap().clone();
-        Self { card, device, way }
-    }
-
-    /// Opens the flash anew, as the next process would.
-    fn with_flash<T>(&self, work: impl FnOnce(&mut dyn Flash) -> T) -> T {
-        let function = self.card.function(self.card.infos()[0].address).unwrap();
-        let patience = Patience::new(Duration::from_millis(15), Arc::default());
-        let gateway: Box<dyn Gateway> = if self.device.name.starts_with("connectx-3") {
-            Box::new(LegacyGateway::open(function, patience).unwrap())
-        } else {
-            Box::new(Vsec::open(function, patience).unwrap())
-        };
-        let mut firmware = Firmware::new(&self.device, gateway);
-        let wish = FlashWish {
-            way: self.way,
-            ..FlashWish::default()
-        };
-        let mut flash = flash::open(&self.device, &mut firmware, wish).unwrap();
-        work(flash.as_mut())
-    }
-
-    fn goal(&self, change: Change) -> BurnGoal {
-        let boot_address = self.with_flash(|flash| flash.boot_address().unwrap());
-        let format = self.device.image_format;
-        let survey = FlashSurvey::of_bytes(format, &self.card.flash(), boot_address);
-        let active = survey.active().unwrap();
-        let image = match change {
-            Change::Rom => {
-                rom_change(&survey, RomEdit::Remove, &EditPolicy::default())
-                    .unwrap()
-                    .image
-            }
-            Change::Image => ReadyImage {
-                place: survey.target().unwrap(),
-                bytes: active.whole().unwrap().bytes.clone(),
-            },
-        };
-        let protected = survey.device_data().iter();
-        BurnGoal {
-            boot_address: Some(image.place.start),
-            image,
-            old: Some(active.place),
-            boot_address_now: boot_address,
-            protected: protected
-                .map(|region| Region::new(region.range.clone(), region.name.as_str()))
-                .collect(),
-        }
-    }
-
-    fn plan(&self, goal: &BurnGoal) -> FlashPlan {
-        self.with_flash(|flash| goal.plan(flash).unwrap())
-    }
-
-    fn burn(&self, plan: &FlashPlan) -> Result<Burned, BurnFailure> {
-        self.with_flash(|flash| burn(flash, plan, &mut Quiet))
-    }
-
-    fn boots(&self) -> bool {
-        self.card.boot().image().is_some() && self.card.boot_warm().image().is_some()
-    }
-
-    fn power_again(&self) {
-        self.card.set_faults(String::new().parse().unwrap());
-        self.card.reboot();
-    }
-}
+use burn_bench::{Bench, Change};
+use flexctl::flash::{CardHolds, FlashWay};
 
 /// Cuts tried and boots found.
 fn cut_everywhere(profile: &str, way: FlashWay, change: Change) -> (u32, u32) {
     let bench = Bench::new(profile, way);
     let goal = bench.goal(change);
     if matches!(change, Change::Image) {
-        // What is there has nothing in common with the image: the costly case.
-        let mut noise = bench.card.flash();
-        let length = u32::try_from(goal.image.bytes.len()).unwrap();
-        for (at, range) in goal.image.place.pieces(0..length) {
-            let from = at as usize;
-            noise[from..from + range.len()].fill(0x5a);
-        }
-        bench.card.set_flash(&noise).unwrap();
+        bench.fill_with_noise(&goal);
     }
     let snapshot = bench.card.flash_snapshot();
     let plan = bench.plan(&goal);

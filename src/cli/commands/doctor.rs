@@ -10,6 +10,8 @@ use serde::Serialize;
 use crate::access::{AccessError, Patience};
 use crate::command::{CommandError, Firmware, Semaphore, SemaphoreState};
 use crate::device::{Card, CardKind, CardLock, Journal, OpenCard, Origin};
+use crate::flash::FlashLock;
+use crate::hwdb::Device;
 use crate::pci::{BootMode, Lockdown};
 use crate::settings::read_identity;
 
@@ -253,8 +255,10 @@ fn card_checks(
     };
     match OpenCard::open(card, &ctx.hwdb, &ctx.root, &ctx.shelf, &patience) {
         Ok(mut open) => {
-            for firmware in &mut open.firmwares {
-                firmware_checks(args, ctx, &situation, firmware, checks)?;
+            for (index, firmware) in open.firmwares.iter_mut().enumerate() {
+                // The functions of a card share one flash.
+                let flash = card.supported().filter(|_| index == 0);
+                firmware_checks(args, ctx, &situation, firmware, flash, checks)?;
             }
         }
         Err(error) => {
@@ -297,6 +301,7 @@ fn firmware_checks(
     ctx: &Context,
     situation: &Situation<'_>,
     firmware: &mut Firmware,
+    flash: Option<&Device>,
     checks: &mut Vec<Check>,
 ) -> Result<(), Failure> {
     let about = situation.card.as_str();
@@ -308,10 +313,16 @@ fn firmware_checks(
         State::Ok,
         format!("{address}: way in: {way}"),
     ));
-    // The second look goes through what the first one is about.
-    let looks: [Look; 2] = [look_at_gateway, look_at_firmware];
-    for look in looks {
-        let held = match look(firmware) {
+    // What follows goes through what the first one is about.
+    let mut looks = vec![Which::Gateway, Which::Firmware(Semaphore::of(firmware.interface()))];
+    looks.extend(flash.iter().flat_map(|device| {
+        FlashLock::of(device)
+            .into_iter()
+            .map(|lock| Which::Flash(lock, device))
+    }));
+    let mut is_reachable = true;
+    for which in looks {
+        let held = match look(firmware, which) {
             Ok(Some(held)) => held,
             Ok(None) => continue,
             Err(error) => {
@@ -320,8 +331,11 @@ fn firmware_checks(
                 return Ok(());
             }
         };
+        if matches!(which, Which::Flash(..)) && held.value.is_none() {
+            continue;
+        }
         let held = if args.clear_semaphores {
-            match clear(args, ctx, situation, firmware, held, look) {
+            match clear(args, ctx, situation, firmware, held) {
                 Ok(held) => held,
                 // One card that is in use must not keep the others from their turn.
                 Err(failure) if failure.code != ExitCode::Usage => {
@@ -334,10 +348,15 @@ fn firmware_checks(
             held
         };
         checks.push(semaphore_check(about, firmware, held));
-        if held.value.is_some() {
-            // What lies behind a held semaphore cannot be looked at.
-            return Ok(());
+        match (which, held.value) {
+            // What lies behind it cannot be looked at.
+            (Which::Gateway, Some(_)) => return Ok(()),
+            (Which::Firmware(_), Some(_)) => is_reachable = false,
+            _ => {}
         }
+    }
+    if !is_reachable {
+        return Ok(());
     }
     checks.push(match ask_firmware(firmware) {
         Ok(()) => check(
@@ -358,7 +377,7 @@ fn ask_firmware(firmware: &mut Firmware) -> Result<(), CommandError> {
     session.end()
 }
 
-fn semaphore_check(about: &str, firmware: &Firmware, held: Held) -> Check {
+fn semaphore_check(about: &str, firmware: &Firmware, held: Held<'_>) -> Check {
     let address = firmware.address();
     match held.value {
         None => check(
@@ -386,60 +405,76 @@ fn semaphore_check(about: &str, firmware: &Firmware, held: Held) -> Check {
 }
 
 /// A semaphore and what it reads as while held.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Held {
-    which: Which,
+#[derive(Clone, Copy, Debug)]
+struct Held<'d> {
+    which: Which<'d>,
     title: &'static str,
     value: Option<u32>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Which {
+#[derive(Clone, Copy, Debug)]
+enum Which<'d> {
     Gateway,
     Firmware(Semaphore),
+    Flash(FlashLock, &'d Device),
+}
+
+impl Which<'_> {
+    /// Whether the value is the number of the process that holds it.
+    fn names_its_owner(self) -> bool {
+        matches!(
+            self,
+            Self::Firmware(Semaphore::Icmd)
+                | Self::Flash(FlashLock::Semaphore(Semaphore::FlashProgramming), _)
+        )
+    }
 }
 
 /// A look at one semaphore; `None` where there is no such.
-type Look = fn(&mut Firmware) -> Result<Option<Held>, AccessError>;
-
-fn look_at_gateway(firmware: &mut Firmware) -> Result<Option<Held>, AccessError> {
-    let value = firmware.gateway_mut().gateway_semaphore()?;
-    Ok(value.map(|value| Held {
-        which: Which::Gateway,
-        title: GATEWAY_SEMAPHORE,
-        value: Some(value).filter(|value| *value != 0),
-    }))
-}
-
-fn look_at_firmware(firmware: &mut Firmware) -> Result<Option<Held>, AccessError> {
-    let own = Semaphore::of(firmware.interface());
-    let value = match own.look(firmware.gateway_mut())? {
+fn look<'d>(firmware: &mut Firmware, which: Which<'d>) -> Result<Option<Held<'d>>, AccessError> {
+    let gateway = firmware.gateway_mut();
+    let (title, state) = match which {
+        Which::Gateway => {
+            let value = gateway.gateway_semaphore()?;
+            return Ok(value.map(|value| Held {
+                which,
+                title: GATEWAY_SEMAPHORE,
+                value: Some(value).filter(|value| *value != 0),
+            }));
+        }
+        Which::Firmware(own) => (own.title(), own.look(gateway)?),
+        Which::Flash(lock, device) => match lock.look(device, gateway) {
+            Ok(state) => (lock.title(), state),
+            // Old firmware does not show the space of this one.
+            Err(AccessError::SpaceUnsupported { .. }) => return Ok(None),
+            Err(error) => return Err(error),
+        },
+    };
+    let value = match state {
         SemaphoreState::Free => None,
         SemaphoreState::Held { value } => Some(value),
     };
     Ok(Some(Held {
-        which: Which::Firmware(own),
-        title: own.title(),
+        which,
+        title,
         value,
     }))
 }
 
 /// Frees a semaphore that nobody uses, and looks again.
-fn clear(
+fn clear<'d>(
     args: &DoctorArgs,
     ctx: &Context,
     situation: &Situation<'_>,
     firmware: &mut Firmware,
-    held: Held,
-    look: Look,
-) -> Result<Held, Failure> {
+    held: Held<'d>,
+) -> Result<Held<'d>, Failure> {
     let about = situation.card.as_str();
     let Some(value) = held.value else {
         return Ok(held);
     };
     let failed = |error: AccessError| access_failure(&error, situation);
-    // Only the ICMD semaphore carries a process id.
-    if held.which == Which::Firmware(Semaphore::Icmd) && holder_runs(value) {
+    if held.which.names_its_owner() && holder_runs(value) {
         return Err(Failure::message(
             ExitCode::Refused,
             format!("{about}: the {} is in use", held.title),
@@ -447,7 +482,7 @@ fn clear(
         .hint(held_hint(held.title, value)));
     }
     thread::sleep(STILL);
-    let now = look(firmware).map_err(failed)?.unwrap_or(held);
+    let now = look(firmware, held.which).map_err(failed)?.unwrap_or(held);
     if now.value != Some(value) {
         return Err(Failure::message(
             ExitCode::Refused,
@@ -478,11 +513,12 @@ fn clear(
     match held.which {
         Which::Gateway => gateway.clear_gateway_semaphore(),
         Which::Firmware(own) => own.clear(gateway),
+        Which::Flash(lock, device) => lock.clear(device, gateway),
     }
     .map_err(failed)?;
     ctx.output
         .status(format_args!("{about}: freed the {}", held.title));
-    Ok(look(firmware).map_err(failed)?.unwrap_or(held))
+    Ok(look(firmware, held.which).map_err(failed)?.unwrap_or(held))
 }
 
 fn human(checks: &[Check]) -> String {

@@ -337,21 +337,18 @@ impl Work<'_> {
             Phase::Invalidate | Phase::Write if self.is_untouched() => {
                 self.holds = CardHolds::Untouched;
             }
-            Phase::Magic => {
-                let magics = self.plan.magics.clone();
-                let all = magics
-                    .iter()
-                    .all(|at| self.is_magic(*at, FIRMWARE_MAGIC.len()).unwrap_or(false));
-                if all {
-                    self.holds = self.with_the_magic();
-                }
-            }
+            Phase::Magic => match self.are_the_magics_there() {
+                Some(true) => self.holds = self.with_the_magic(),
+                Some(false) => {}
+                None => self.holds = CardHolds::PerhapsActive,
+            },
             Phase::Retire => {
                 let other = self.plan.other.as_ref().map(|(start, _)| *start);
-                if let Some(start) = other
-                    && matches!(self.is_magic(start, FIRMWARE_MAGIC.len()), Ok(false))
-                {
-                    self.holds = CardHolds::Active;
+                let is_there = other.map(|at| self.is_magic(at, FIRMWARE_MAGIC.len()));
+                match is_there {
+                    Some(Ok(false)) => self.holds = CardHolds::Active,
+                    Some(Err(_)) => self.holds = CardHolds::PerhapsActive,
+                    Some(Ok(true)) | None => {}
                 }
             }
             _ => {}
@@ -362,6 +359,20 @@ impl Work<'_> {
             phase: self.phase,
             error,
         }
+    }
+
+    /// Whether all magics of the plan are there; `None` when that cannot be read.
+    fn are_the_magics_there(&mut self) -> Option<bool> {
+        let magics = self.plan.magics.clone();
+        let mut all = Some(true);
+        for at in magics {
+            match self.is_magic(at, FIRMWARE_MAGIC.len()) {
+                Ok(true) => {}
+                Ok(false) => return Some(false),
+                Err(_) => all = None,
+            }
+        }
+        all
     }
 
     /// Whether the first write failed before it changed anything.
@@ -384,18 +395,29 @@ impl Work<'_> {
 
     /// The slot that a cold boot takes.
     fn boots(&self) -> Option<usize> {
-        let other = self.plan.other.as_ref();
         match self.holds {
             CardHolds::Untouched => self.plan.boots_before,
             CardHolds::InactivePartlyWritten | CardHolds::WrittenNotActive => self.plan.other_slot,
-            CardHolds::BothBootable => {
-                let new = self.plan.magics.iter().min();
-                match (other, new) {
-                    (Some((old, _)), Some(new)) if old < new => self.plan.other_slot,
+            CardHolds::BothBootable => self.boots_of_both(),
+            CardHolds::PerhapsActive => {
+                let otherwise = match self.phase {
+                    Phase::Magic => self.plan.other_slot,
                     _ => self.plan.boots_after,
-                }
+                };
+                self.boots_of_both().filter(|slot| Some(*slot) == otherwise)
             }
             CardHolds::Active => self.plan.boots_after,
+        }
+    }
+
+    /// The slot that a cold boot takes while both have a magic: the lower one.
+    fn boots_of_both(&self) -> Option<usize> {
+        let new = self.plan.magics.iter().min();
+        match (&self.plan.other, new) {
+            (Some((old, magic)), Some(new)) if *magic == FIRMWARE_MAGIC && old < new => {
+                self.plan.other_slot
+            }
+            _ => self.plan.boots_after,
         }
     }
 }

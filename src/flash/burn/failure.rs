@@ -21,6 +21,8 @@ pub enum CardHolds {
     WrittenNotActive,
     /// Both images, both whole.
     BothBootable,
+    /// The whole new image; whether the switch to it took place could not be read.
+    PerhapsActive,
     /// The new image, and that is what it boots.
     Active,
 }
@@ -32,6 +34,9 @@ impl fmt::Display for CardHolds {
             Self::InactivePartlyWritten => "the inactive slot is partly written",
             Self::WrittenNotActive => "the image is written but not active",
             Self::BothBootable => "the old and the new image are both whole",
+            Self::PerhapsActive => {
+                "the image is written, and whether it is active could not be read"
+            }
             Self::Active => "the new image is active",
         })
     }
@@ -43,7 +48,8 @@ impl fmt::Display for CardHolds {
 pub struct BurnFailure {
     /// What the card holds.
     pub holds: CardHolds,
-    /// The slot that a cold boot takes; `None` where nothing boots.
+    /// The slot that a cold boot takes; `None` where nothing boots, or where that
+    /// could not be read.
     pub boots: Option<usize>,
     /// What was being done.
     pub phase: Phase,

@@ -187,7 +187,6 @@ fn a_firmware_image_becomes_the_cards_own() {
       the way back: if the host hangs at the new ROM: switch the slot's option ROM off in its BIOS setup, start it by UEFI, or put the card into another host, and do that there
       written, read back and switched over, starts at the next boot of the host (switch it off and on to be sure)
       the way back: burn the old image again: no copy of the flash is made (--no-backup)
-    --- stderr
     ");
     let (slot, kept, _) = boots(&place, "connectx-3");
     assert_eq!((slot, kept), (Some(1), rom));
@@ -354,7 +353,54 @@ fn cards_that_must_not_be_written_are_left_alone() {
         let card = Shelf::open(place.path("sim")).card(card).unwrap();
         assert_eq!(card.flash_counters().operations(), 0);
     }
-    assert_snapshot!(said, @"");
+    assert_snapshot!(said, @"
+    exit 5
+    --- stdout
+    ConnectX-4 at sim:connectx-4-protected
+      burn           expansion ROM <place>/new.rom
+      firmware       12.28.2006 (stays)
+      expansion ROM  PXE 3.6.102, UEFI 14.21.17 -> PXE 3.4.999
+      goes to        0x00400000 (the image at 0x00000000 starts until all is verified)
+      flash          Micron N25Q128, 16.00 MiB, by firmware registers (MFBA, MFBE)
+      stays          GUIDs and MACs, NV_DATA, FW_NV_LOG, DEV_INFO, MFG_INFO
+      not covered: a new ROM that hangs the host while it starts: the card boots, the host does not
+      --allow-lost-image: the card could boot no more by UEFI x86, which its ROM has now (expected BIOS, UEFI x86, found BIOS)
+    --- stderr
+    error: the flash chip is write protected: 64 blocks of 64 KiB at its top (MFMC) (expected no protection, found 64 blocks of 64 KiB at its top (MFMC))
+    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    exit 5
+    --- stdout
+    ConnectX-4 at sim:connectx-4-secure
+      burn           expansion ROM <place>/new.rom
+      firmware       12.28.2006 (stays)
+      expansion ROM  PXE 3.6.102, UEFI 14.21.17 -> PXE 3.4.999
+      goes to        0x00400000 (the image at 0x00000000 starts until all is verified)
+      flash          Micron N25Q128, 16.00 MiB, by firmware registers (MFBA, MFBE)
+      stays          GUIDs and MACs, NV_DATA, FW_NV_LOG, DEV_INFO, MFG_INFO
+      note: the signature is lost; a card with secure firmware refuses the image
+      not covered: a new ROM that hangs the host while it starts: the card boots, the host does not
+      --allow-lost-image: the card could boot no more by UEFI x86, which its ROM has now (expected BIOS, UEFI x86, found BIOS)
+    --- stderr
+    error: the card takes only firmware that its maker signed, and only through the running firmware: the image that runs is marked as secure firmware
+    error: the image is signed by its vendor (slot0/IMAGE_SIGNATURE_256 at 0x0000f000), and a changed image is not
+    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    exit 5
+    --- stdout
+    ConnectX-4 at sim:connectx-4-unknown-chip
+      burn  expansion ROM <place>/new.rom
+    --- stderr
+    error: 0000:1c:00.0: unknown flash chip, JEDEC id 5e 77 18
+    hint: nothing was written: flexctl knows the chips of hwdb/flash-chips.toml only, and how to write another is a guess; report this id
+    exit 5
+    --- stdout
+    ConnectX-4 in flash-recovery mode at sim:connectx-4-recovery
+      burn   expansion ROM <place>/new.rom
+      flash  Micron N25Q128, 16.00 MiB, by SPI gateway (CR 0xf0400)
+    --- stderr
+    error: the image at 0x0, which a boot takes, is damaged: slot0/BOOT2/crc at 0x00000144: wrong CRC (expected 0x7402, found 0xf88f)
+    error: no ROM can be changed in the card's image: the image is damaged: slot0/BOOT2/crc at 0x00000144: wrong CRC (expected 0x7402, found 0xf88f)
+    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    ");
 }
 
 #[test]
@@ -456,7 +502,6 @@ fn a_burn_without_power_goes_on_where_it_ended() {
       writes   70 pages programmed (16.42 KiB); the chip takes about a second
       written, read back and switched over, starts at the next boot of the host (switch it off and on to be sure)
       the flash as it was: <place>/state/flash/sim-node-<time>
-    --- stderr
     ");
     let (slot, burned, _) = boots(&place, "node");
     assert_eq!((slot, burned), (Some(1), Some(fs::read(&rom).unwrap())));

@@ -179,14 +179,12 @@ fn the_copy_of_a_flash_fits_its_card_only() {
     assert_snapshot!(run(&format!("restore -d sim:connectx-3-pro {copy}")), @"
     exit 5
     --- stderr
-    <place>/copy.bin.gz: checking the backup, 2.00 MiB of 2.00 MiB, 200.86 MiB/s
     error: the backup is of another model: connectx-3 (0x1003), PSID MT_1090120019, part number MCX354A-FCB_A2-A5, serial number MT0000X00003; this is connectx-3-pro (0x1007), PSID MT_1090111023, part number MCX314A-BCCT, serial number MT0000X00010
     hint: nothing was written; the copy does not fit this card
     ");
     assert_snapshot!(run(&format!("restore -d sim:connectx-3-single-port {copy}")), @"
     exit 5
     --- stderr
-    <place>/copy.bin.gz: checking the backup, 2.00 MiB of 2.00 MiB, 204.29 MiB/s
     error: the backup is of another model: connectx-3 (0x1003), PSID MT_1090120019, part number MCX354A-FCB_A2-A5, serial number MT0000X00003; this is connectx-3 (0x1003), PSID MT_1170110023, part number MCX311A-XCAT, serial number MT0000X00008
     hint: nothing was written; who knows better goes on with: --allow-other-psid
     ");

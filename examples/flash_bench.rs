@@ -43,10 +43,10 @@ mod measure {
 
     /// Size of the ROM, and of the code of the image around it, in bytes: half of a
     /// real image, because mstflint takes its time by the gateway.
-    const ROM: u32 = 0x1_8000;
-    const CODE: u32 = 0x2_0000;
+    const ROM: u32 = 0x1_4000;
+    const CODE: u32 = 0x3_0000;
     /// What is read of a flash to know what all of it costs.
-    const READ: u32 = 0x10_0000;
+    const READ: u32 = 0x1_0000;
     const WHOLE: u32 = 0x100_0000;
 
     /// A way to the flash: title, profile, switch of mstflint, of flexctl, which.
@@ -403,7 +403,7 @@ mod measure {
              it, so that the target is only not to do more. The other slot holds the same image\n      \
              with another ROM after every ROM replacement."
         );
-        println!("\nreading 16 MiB, config-space operations (by the first MiB)");
+        println!("\nreading 16 MiB, config-space operations (by the first 64 KiB)");
         for way in &WAYS {
             if wanted(&format!("reading, {}", way.0)) {
                 bench.read(way);

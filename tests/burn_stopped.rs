@@ -204,6 +204,10 @@ impl Bench {
             assert!(stdout.contains("nothing to do"), "{about}, then {next:?}");
         }
         assert_eq!(self.card().held_semaphores(), [], "{about}");
+        // A look at what there was is enough most times.
+        if self.ends.values().sum::<u32>() % 4 != 0 {
+            return;
+        }
         let again = self.burn();
         assert!(again.status.success(), "{about}, at last {again:?}");
         assert!(self.card().flash() == self.expected, "{about}");
@@ -238,7 +242,10 @@ impl Bench {
             let refused = self.run(&["burn", "--continue", "--yes"]);
             let stderr = String::from_utf8_lossy(&refused.stderr);
             assert!(!refused.status.success(), "{about}: {refused:?}");
-            assert!(stderr.contains("--clear-semaphores"), "{about}: {held:?}, {stderr}");
+            assert!(
+                stderr.contains("--clear-semaphores"),
+                "{about}: {held:?}, {stderr}"
+            );
             if by_doctor {
                 let doctor = self.run(&["doctor", "--clear-semaphores", "--yes"]);
                 let card = self.card();
@@ -268,20 +275,24 @@ fn accesses(card: &Card) -> u64 {
 fn steps(all: u64, wanted: u64) -> impl Iterator<Item = u64> {
     let wanted = u64::from(random::rounds(u32::try_from(wanted).unwrap()));
     let even = (0..wanted).map(move |step| 1 + all * step / wanted);
-    let late = (1..=wanted / 2).map(move |step| all - all * step / (16 * wanted));
+    let late = (1..=wanted / 3).map(move |step| all - all * step / (16 * wanted));
     even.chain(late)
+        .chain([400, 60, 3].map(|before_the_end| all - before_the_end))
 }
 
 fn interrupts(profile: &'static str, device: u16, options: &'static [&'static str]) {
     let started = Instant::now();
     let mut bench = Bench::new(profile, device, options);
-    for at in steps(bench.accesses, 14) {
+    for at in steps(bench.accesses, 7) {
         bench.begin(&format!("interrupt@{at}"));
         let run = bench.burn();
-        bench.ended_in_good_order(&run, &format!("SIGINT at access {at} of {}", bench.accesses));
+        bench.ended_in_good_order(
+            &run,
+            &format!("SIGINT at access {at} of {}", bench.accesses),
+        );
     }
     // By the clock, with both signals.
-    for (turn, share) in (1..=8_u32).zip([3, 40, 55, 65, 72, 80, 88, 95]) {
+    for (turn, share) in (1..=4_u32).zip([5, 45, 70, 90]) {
         bench.begin("");
         let child = bench
             .burn_command()
@@ -292,30 +303,39 @@ fn interrupts(profile: &'static str, device: u16, options: &'static [&'static st
             .unwrap();
         // Not before it listens.
         std::thread::sleep(Duration::from_millis(60) + bench.took * share / 100);
-        let signal = if turn % 2 == 0 { Signal::TERM } else { Signal::INT };
+        let signal = if turn % 2 == 0 {
+            Signal::TERM
+        } else {
+            Signal::INT
+        };
         let process = Pid::from_raw(i32::try_from(child.id()).unwrap()).unwrap();
         let _ = kill_process(process, signal);
         let run = child.wait_with_output().unwrap();
         bench.ended_in_good_order(&run, &format!("{signal:?} after {share} %"));
     }
     bench.tell("interrupted", started);
-    assert!(bench.ends.contains_key("before the first write"));
-    assert!(bench.ends.contains_key("the inactive slot is partly written"));
+    assert!(bench.ends.contains_key("the flash is untouched"));
+    assert!(
+        bench
+            .ends
+            .contains_key("the inactive slot is partly written")
+    );
 }
 
 fn kills(profile: &'static str, device: u16, options: &'static [&'static str]) {
     let started = Instant::now();
     let mut bench = Bench::new(profile, device, options);
-    for (turn, at) in steps(bench.accesses, 16).enumerate() {
+    for (turn, at) in steps(bench.accesses, 8).enumerate() {
         bench.begin(&format!("kill@{at}"));
         let run = bench.burn();
         assert_eq!(run.status.signal(), Some(SIGKILL), "{at}: {run:?}");
         let about = format!("SIGKILL at access {at} of {}", bench.accesses);
-        bench.was_killed(&about, turn % 8 == 5);
+        bench.was_killed(&about, turn == 5);
     }
     bench.tell("killed", started);
     assert!(bench.ends.contains_key("killed, untouched"));
     assert!(bench.ends.contains_key("killed, the old one boots"));
+    assert!(bench.ends.contains_key("killed, the new one boots"));
     assert!(bench.ends.contains_key("freed by doctor"));
 }
 
@@ -346,4 +366,32 @@ fn a_connectx_4_is_left_by_a_killed_burn_through_the_gateway() {
         0x1013,
         &["--no-backup", "--allow-lost-image", "--via", "gateway"],
     );
+}
+
+/// A card without firmware: the flash can be locked all the same.
+#[test]
+fn locks_of_a_card_in_flash_recovery_are_named_and_freed() {
+    for profile in ["connectx-3-recovery", "connectx-4-recovery"] {
+        let home = tempfile::tempdir().unwrap();
+        let shelf = Shelf::open(home.path().join("sim"));
+        let fault = "hold-semaphore=flash".parse().unwrap();
+        shelf.card(profile).unwrap().set_faults(fault);
+        assert!(!shelf.card(profile).unwrap().held_semaphores().is_empty());
+        let doctor = |arguments: &[&str]| {
+            Command::new(env!("CARGO_BIN_EXE_flexctl"))
+                .env("FLEXCTL_SIM_DIR", home.path().join("sim"))
+                .env("FLEXCTL_STATE_DIR", home.path().join("state"))
+                .env("FLEXCTL_RUN_DIR", home.path().join("run"))
+                .args(["doctor", "-d", &format!("sim:{profile}")])
+                .args(arguments)
+                .output()
+                .unwrap()
+        };
+        let looked = doctor(&[]);
+        let said = String::from_utf8_lossy(&looked.stdout).into_owned();
+        assert!(said.contains("flash") && said.contains("is held"), "{said}");
+        let cleared = doctor(&["--clear-semaphores", "--yes"]);
+        let card = shelf.card(profile).unwrap();
+        assert_eq!(card.held_semaphores(), [], "{cleared:?}");
+    }
 }

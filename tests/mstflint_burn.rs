@@ -107,7 +107,12 @@ impl Desk {
             .collect();
         assert_eq!(code, 0, "{}: {commands:?}: {said:?}", self.profile);
         let counters = self.card.counters();
-        assert_eq!((counters.unlocked, counters.overruns), (0, 0), "{}", self.profile);
+        assert_eq!(
+            (counters.unlocked, counters.overruns),
+            (0, 0),
+            "{}",
+            self.profile
+        );
         assert_eq!(self.card.held_semaphores(), [], "{}", self.profile);
         assert_eq!(self.card.flash_counters().refused, 0, "{}", self.profile);
         said
@@ -136,7 +141,9 @@ impl Desk {
     /// It boots this ROM, when it is switched off and on and when it is only reset.
     fn boots(&self, rom: &[u8], version: Option<&str>) {
         for boot in [self.card.boot(), self.card.boot_warm()] {
-            let image = boot.image().unwrap_or_else(|| panic!("{}: {boot}", self.profile));
+            let image = boot
+                .image()
+                .unwrap_or_else(|| panic!("{}: {boot}", self.profile));
             assert!(image.rom.as_deref() == Some(rom), "{}", self.profile);
             if let Some(version) = version {
                 assert_eq!(image.firmware, version, "{}", self.profile);
@@ -170,7 +177,11 @@ impl Desk {
             format!("mstflint {switch} {{d}} hw query"),
         ]);
         let verified = &said[0];
-        assert!(verified.contains("bootable"), "{}: {verified}", self.profile);
+        assert!(
+            verified.contains("bootable"),
+            "{}: {verified}",
+            self.profile
+        );
         for word in ["wrong CRC", "BLANK", "ERROR", "CRC error"] {
             assert!(!verified.contains(word), "{}: {verified}", self.profile);
         }
@@ -237,8 +248,14 @@ fn newer(profile: &str) -> (Vec<u8>, &'static str, Vec<u8>) {
         )
     };
     let (text, version) = match profile {
-        "connectx-4" => (fs3("MT_2190110032", "12.28.2040", 0x209, 0x1013, 22), "12.28.2040"),
-        "connectx-4-lx" => (fs3("MT_2420110034", "14.28.2040", 0x20b, 0x1015, 23), "14.28.2040"),
+        "connectx-4" => (
+            fs3("MT_2190110032", "12.28.2040", 0x209, 0x1013, 22),
+            "12.28.2040",
+        ),
+        "connectx-4-lx" => (
+            fs3("MT_2420110034", "14.28.2040", 0x20b, 0x1015, 23),
+            "14.28.2040",
+        ),
         "connectx-3-pro" => (fs2("MT_1090111023", 0x1f7, 0x1007, 0x8_0000), "2.42.6000"),
         "connectx-3-16-mib" => (fs2("MT_1090120019", 0x101f5, 0x1003, 0x1_0000), "2.42.6000"),
         _ => (fs2("MT_1090120019", 0x101f5, 0x1003, 0x8_0000), "2.42.6000"),
@@ -273,7 +290,12 @@ fn after_flexctl(&(profile, switch, via): &Way) {
     desk.boots(&new, None);
     let (who, read) = desk.mstflint_looks(switch, &new);
     assert_eq!(who, desk.identity(&query), "{profile}");
-    eprintln!("{profile} ROM: ri {:#x} ready {:#x}: {:x?}", read.len(), prepared.image.bytes.len(), differences(&read, &prepared.image.bytes));
+    eprintln!(
+        "{profile} ROM: ri {:#x} ready {:#x}: {:x?}",
+        read.len(),
+        prepared.image.bytes.len(),
+        differences(&read, &prepared.image.bytes)
+    );
     // And an image.
     let (image, version, own) = newer(profile);
     let prepared = whole_image(&image, None, RomSource::Usual, &desk.survey(), &policy).unwrap();
@@ -282,8 +304,18 @@ fn after_flexctl(&(profile, switch, via): &Way) {
     desk.boots(&own, Some(version));
     let (who, read) = desk.mstflint_looks(switch, &own);
     assert_eq!(who, desk.identity(&query), "{profile}");
-    eprintln!("{profile} image: ri {:#x} ready {:#x}: {:x?}", read.len(), prepared.image.bytes.len(), differences(&read, &prepared.image.bytes));
-    eprintln!("{profile} image: ri {:#x} file {:#x}: {:x?}", read.len(), image.len(), differences(&read, &image));
+    eprintln!(
+        "{profile} image: ri {:#x} ready {:#x}: {:x?}",
+        read.len(),
+        prepared.image.bytes.len(),
+        differences(&read, &prepared.image.bytes)
+    );
+    eprintln!(
+        "{profile} image: ri {:#x} file {:#x}: {:x?}",
+        read.len(),
+        image.len(),
+        differences(&read, &image)
+    );
 }
 
 #[test]
@@ -356,7 +388,12 @@ fn the_same_change_by_both_leaves_the_same_bytes() {
     if ring::skipped("mstflint", &MSTFLINT) {
         return;
     }
-    for profile in ["connectx-3", "connectx-3-16-mib", "connectx-4", "connectx-3-two-images"] {
+    for profile in [
+        "connectx-3",
+        "connectx-3-16-mib",
+        "connectx-4",
+        "connectx-3-two-images",
+    ] {
         let (desk, found) = both_ways(profile, "-y {d} brom FILE", &rom(profile, 777));
         eprintln!("{profile} brom: {found:x?}");
         if let Some(slot) = desk.survey().active() {

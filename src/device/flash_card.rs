@@ -76,17 +76,22 @@ impl FlashCard {
         }
     }
 
+    /// The way into it.
+    pub fn gateway_mut(&mut self) -> &mut dyn Gateway {
+        match &mut self.way {
+            Way::Firmware(firmware) => firmware.gateway_mut(),
+            Way::Recovery(gateway) => gateway.as_mut(),
+        }
+    }
+
     /// Hardware id and revision of its chip (CR 0xf0014 bits 15:0 and 23:16).
     ///
     /// # Errors
     /// [`OpenError::Access`] when the card cannot be reached.
     pub fn hardware_id(&mut self) -> Result<(u16, u8), OpenError> {
         let address = self.address();
-        let gateway = match &mut self.way {
-            Way::Firmware(firmware) => firmware.gateway_mut(),
-            Way::Recovery(gateway) => gateway.as_mut(),
-        };
-        let [_, revision, high, low] = gateway
+        let [_, revision, high, low] = self
+            .gateway_mut()
             .read(Space::Cr, HARDWARE_ID)
             .map_err(|source| OpenError::Access { address, source })?
             .to_be_bytes();

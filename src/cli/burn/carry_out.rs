@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::flash::{
     BackedUp, BackupCardFacts, BackupError, BootAddressOutcome, BurnGoal, BurnRecord, BurnRecords,
-    BurnTask, Burned, Flash, FlashPlan, Region, back_up, burn, burn_at_once,
+    BurnTask, Burned, CardHolds, Flash, FlashPlan, Region, back_up, burn, burn_at_once,
 };
 
 use crate::device::Card;
@@ -121,7 +121,16 @@ pub(super) fn carry_out(
     drop(progress);
     let burned = outcome.map_err(|failure| {
         report.holds = Some(failure.holds.to_string());
-        burn_failure(&failure, &situation, backup.as_deref())
+        let told = burn_failure(&failure, &situation, backup.as_deref());
+        // There is nothing to go on with, unless another run had begun it.
+        let is_new = task.copy.is_some();
+        if !is_new || failure.holds != CardHolds::Untouched {
+            return told;
+        }
+        match records.finish() {
+            Ok(()) => told,
+            Err(error) => told.hint(format!("its record could not be taken away: {error}")),
+        }
     })?;
     records
         .finish()

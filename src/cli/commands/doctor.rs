@@ -7,12 +7,12 @@ use std::time::Duration;
 use clap::Args;
 use serde::Serialize;
 
-use crate::access::{AccessError, Patience};
+use crate::access::{AccessError, Gateway, Patience};
 use crate::command::{CommandError, Firmware, Semaphore, SemaphoreState};
-use crate::device::{Card, CardKind, CardLock, Journal, OpenCard, Origin};
+use crate::device::{Card, CardKind, CardLock, FlashCard, Journal, OpenCard, Origin};
 use crate::flash::FlashLock;
 use crate::hwdb::Device;
-use crate::pci::{BootMode, Lockdown};
+use crate::pci::{Bdf, BootMode, Lockdown};
 use crate::settings::read_identity;
 
 use super::super::ExitCode;
@@ -266,6 +266,20 @@ fn card_checks(
             checks.push(failed_check(&about, "access", &failure));
         }
     }
+    if let CardKind::FlashRecovery(device) = &card.kind {
+        // Its firmware is gone, the locks of its flash are not.
+        match FlashCard::open(card, &ctx.root, &ctx.shelf, &patience) {
+            Ok(mut open) => {
+                let looks: Vec<_> = locks_of_flash(device).collect();
+                let gateway = open.gateway_mut();
+                semaphore_checks(args, ctx, &situation, gateway, &looks, checks)?;
+            }
+            Err(error) => {
+                let failure = open_failure(&error, &situation);
+                checks.push(failed_check(&about, "flash", &failure));
+            }
+        }
+    }
     Ok(())
 }
 
@@ -313,49 +327,12 @@ fn firmware_checks(
         State::Ok,
         format!("{address}: way in: {way}"),
     ));
-    // What follows goes through what the first one is about.
-    let mut looks = vec![Which::Gateway, Which::Firmware(Semaphore::of(firmware.interface()))];
-    looks.extend(flash.iter().flat_map(|device| {
-        FlashLock::of(device)
-            .into_iter()
-            .map(|lock| Which::Flash(lock, device))
-    }));
-    let mut is_reachable = true;
-    for which in looks {
-        let held = match look(firmware, which) {
-            Ok(Some(held)) => held,
-            Ok(None) => continue,
-            Err(error) => {
-                let failure = access_failure(&error, situation);
-                checks.push(failed_check(about, "semaphores", &failure));
-                return Ok(());
-            }
-        };
-        if matches!(which, Which::Flash(..)) && held.value.is_none() {
-            continue;
-        }
-        let held = if args.clear_semaphores {
-            match clear(args, ctx, situation, firmware, held) {
-                Ok(held) => held,
-                // One card that is in use must not keep the others from their turn.
-                Err(failure) if failure.code != ExitCode::Usage => {
-                    checks.push(failed_check(about, "semaphores", &failure));
-                    return Ok(());
-                }
-                Err(failure) => return Err(failure),
-            }
-        } else {
-            held
-        };
-        checks.push(semaphore_check(about, firmware, held));
-        match (which, held.value) {
-            // What lies behind it cannot be looked at.
-            (Which::Gateway, Some(_)) => return Ok(()),
-            (Which::Firmware(_), Some(_)) => is_reachable = false,
-            _ => {}
-        }
-    }
-    if !is_reachable {
+    let mut looks = vec![
+        Which::Gateway,
+        Which::Firmware(Semaphore::of(firmware.interface())),
+    ];
+    looks.extend(flash.into_iter().flat_map(locks_of_flash));
+    if !semaphore_checks(args, ctx, situation, firmware.gateway_mut(), &looks, checks)? {
         return Ok(());
     }
     checks.push(match ask_firmware(firmware) {
@@ -370,6 +347,62 @@ fn firmware_checks(
     Ok(())
 }
 
+fn locks_of_flash(device: &Device) -> impl Iterator<Item = Which<'_>> {
+    FlashLock::of(device)
+        .into_iter()
+        .map(move |lock| Which::Flash(lock, device))
+}
+
+/// Looks at semaphores, and frees them where that is asked for. Says whether the
+/// firmware can be reached then. Free locks of the flash are not worth a line.
+fn semaphore_checks(
+    args: &DoctorArgs,
+    ctx: &Context,
+    situation: &Situation<'_>,
+    gateway: &mut dyn Gateway,
+    looks: &[Which<'_>],
+    checks: &mut Vec<Check>,
+) -> Result<bool, Failure> {
+    let about = situation.card.as_str();
+    let address = gateway.address();
+    let mut is_reachable = true;
+    for which in looks {
+        let held = match look(gateway, *which) {
+            Ok(Some(held)) => held,
+            Ok(None) => continue,
+            Err(error) => {
+                let failure = access_failure(&error, situation);
+                checks.push(failed_check(about, "semaphores", &failure));
+                return Ok(false);
+            }
+        };
+        if matches!(which, Which::Flash(..)) && held.value.is_none() {
+            continue;
+        }
+        let held = if args.clear_semaphores {
+            match clear(args, ctx, situation, gateway, held) {
+                Ok(held) => held,
+                // One card that is in use must not keep the others from their turn.
+                Err(failure) if failure.code != ExitCode::Usage => {
+                    checks.push(failed_check(about, "semaphores", &failure));
+                    return Ok(false);
+                }
+                Err(failure) => return Err(failure),
+            }
+        } else {
+            held
+        };
+        checks.push(semaphore_check(about, address, held));
+        match (which, held.value) {
+            // What lies behind it cannot be looked at.
+            (Which::Gateway, Some(_)) => return Ok(false),
+            (Which::Firmware(_), Some(_)) => is_reachable = false,
+            _ => {}
+        }
+    }
+    Ok(is_reachable)
+}
+
 /// Free semaphores do not tell whether anybody is at home: one command does.
 fn ask_firmware(firmware: &mut Firmware) -> Result<(), CommandError> {
     let mut session = firmware.session()?;
@@ -377,8 +410,7 @@ fn ask_firmware(firmware: &mut Firmware) -> Result<(), CommandError> {
     session.end()
 }
 
-fn semaphore_check(about: &str, firmware: &Firmware, held: Held<'_>) -> Check {
-    let address = firmware.address();
+fn semaphore_check(about: &str, address: Bdf, held: Held<'_>) -> Check {
     match held.value {
         None => check(
             about,
@@ -431,8 +463,7 @@ impl Which<'_> {
 }
 
 /// A look at one semaphore; `None` where there is no such.
-fn look<'d>(firmware: &mut Firmware, which: Which<'d>) -> Result<Option<Held<'d>>, AccessError> {
-    let gateway = firmware.gateway_mut();
+fn look<'d>(gateway: &mut dyn Gateway, which: Which<'d>) -> Result<Option<Held<'d>>, AccessError> {
     let (title, state) = match which {
         Which::Gateway => {
             let value = gateway.gateway_semaphore()?;
@@ -466,7 +497,7 @@ fn clear<'d>(
     args: &DoctorArgs,
     ctx: &Context,
     situation: &Situation<'_>,
-    firmware: &mut Firmware,
+    gateway: &mut dyn Gateway,
     held: Held<'d>,
 ) -> Result<Held<'d>, Failure> {
     let about = situation.card.as_str();
@@ -482,7 +513,7 @@ fn clear<'d>(
         .hint(held_hint(held.title, value)));
     }
     thread::sleep(STILL);
-    let now = look(firmware, held.which).map_err(failed)?.unwrap_or(held);
+    let now = look(gateway, held.which).map_err(failed)?.unwrap_or(held);
     if now.value != Some(value) {
         return Err(Failure::message(
             ExitCode::Refused,
@@ -509,7 +540,6 @@ fn clear<'d>(
             }
         }
     }
-    let gateway = firmware.gateway_mut();
     match held.which {
         Which::Gateway => gateway.clear_gateway_semaphore(),
         Which::Firmware(own) => own.clear(gateway),
@@ -518,7 +548,7 @@ fn clear<'d>(
     .map_err(failed)?;
     ctx.output
         .status(format_args!("{about}: freed the {}", held.title));
-    Ok(look(firmware, held.which).map_err(failed)?.unwrap_or(held))
+    Ok(look(gateway, held.which).map_err(failed)?.unwrap_or(held))
 }
 
 fn human(checks: &[Check]) -> String {

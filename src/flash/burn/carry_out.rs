@@ -382,9 +382,11 @@ impl Work<'_> {
         self.guarded.flash.undisturbed();
         let phase = self.phase;
         match phase {
-            Phase::Invalidate | Phase::Write if self.is_untouched() => {
-                self.holds = CardHolds::Untouched;
-            }
+            Phase::Invalidate | Phase::Write => match self.is_untouched() {
+                Some(true) => self.holds = CardHolds::Untouched,
+                Some(false) => {}
+                None => self.holds = CardHolds::PerhapsUntouched,
+            },
             Phase::Magic => match self.are_the_magics_there() {
                 Some(true) => self.holds = self.with_the_magic(),
                 Some(false) => {}
@@ -423,28 +425,32 @@ impl Work<'_> {
         all
     }
 
-    /// Whether the first write failed before it changed anything.
-    fn is_untouched(&mut self) -> bool {
+    /// Whether the first write failed before it changed anything; `None` when that
+    /// cannot be read.
+    fn is_untouched(&mut self) -> Option<bool> {
         if self.guarded.blocks_erased > 0 || self.guarded.bytes_programmed > 0 {
-            return false;
+            return Some(false);
         }
         let first = self.plan.steps.iter().find_map(Step::touches);
-        let range = first.filter(|range| self.plan.present.has(range.clone()));
-        let Some((range, before)) =
-            range.and_then(|range| Some((range.clone(), self.plan.present.get(range)?)))
-        else {
-            return false;
+        let Some(range) = first.filter(|range| self.plan.present.has(range.clone())) else {
+            return Some(false);
         };
-        matches!(
-            compare(self.guarded.flash, range.start, before, &[]),
-            Ok(Compared::Right)
-        )
+        let before = self.plan.present.get(range.clone())?;
+        match compare(self.guarded.flash, range.start, before, &[]) {
+            Ok(Compared::Right | Compared::RightAfterAll) => Some(true),
+            Ok(Compared::Wrong { .. }) => Some(false),
+            Err(_) => None,
+        }
     }
 
     /// The slot that a cold boot takes.
     fn boots(&self) -> Option<usize> {
         match self.holds {
             CardHolds::Untouched => self.plan.boots_before,
+            CardHolds::PerhapsUntouched => {
+                let slot = self.plan.boots_before;
+                slot.filter(|_| slot == self.plan.other_slot)
+            }
             CardHolds::InactivePartlyWritten | CardHolds::WrittenNotActive => self.plan.other_slot,
             CardHolds::BothBootable => self.boots_of_both(),
             CardHolds::PerhapsActive => {

@@ -15,6 +15,9 @@ use super::Phase;
 pub enum CardHolds {
     /// What it held before.
     Untouched,
+    /// What it held before, or a beginning of the new image in the slot that it
+    /// does not boot from: that could not be read.
+    PerhapsUntouched,
     /// A part of the new image, in the slot that it does not boot from.
     InactivePartlyWritten,
     /// The whole new image but its magic: it is not looked at.
@@ -31,6 +34,9 @@ impl fmt::Display for CardHolds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Untouched => "the flash is untouched",
+            Self::PerhapsUntouched => {
+                "the first write failed, and whether it changed the inactive slot could not be read"
+            }
             Self::InactivePartlyWritten => "the inactive slot is partly written",
             Self::WrittenNotActive => "the image is written but not active",
             Self::BothBootable => "the old and the new image are both whole",

@@ -243,7 +243,7 @@ fn bits_that_nobody_knows_are_kept() {
 }
 
 /// Boot protocol None (0) and, on ConnectX-3, the option ROM off.
-fn without_pxe(place: &crate::flexctl::Place) {
+fn without_pxe(place: &Place) {
     place.answer("sim seed connectx-3 0x2021 --modifier 1 00000001");
     place.answer("sim seed connectx-4 0x03000221 a0000001");
 }

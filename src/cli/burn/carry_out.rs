@@ -110,8 +110,11 @@ pub(super) fn carry_out(
     );
     record.backup.clone_from(&backup);
     record.doors.clone_from(&task.doors);
+    // With what shares the image's last sector: it is erased with it.
+    let kept = task.plan.recorded_image(task.goal);
+    let image = kept.as_ref().unwrap_or(&task.goal.image);
     records
-        .begin(&record, &task.goal.image.bytes)
+        .begin(&record, &image.bytes)
         .map_err(|error| record_failure(&error, &situation))?;
     let outcome = if task.at_once {
         burn_at_once(flash, task.plan, &mut progress)

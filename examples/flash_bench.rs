@@ -50,12 +50,42 @@ mod measure {
     const WHOLE: u32 = 0x100_0000;
 
     /// A way to the flash: title, profile, switch of mstflint, of flexctl, which.
-    type Way = (&'static str, &'static str, &'static str, &'static str, FlashWay);
+    type Way = (
+        &'static str,
+        &'static str,
+        &'static str,
+        &'static str,
+        FlashWay,
+    );
     const WAYS: [Way; 4] = [
-        ("CX-3 gateway", "connectx-3", "", "gateway", FlashWay::Gateway),
-        ("CX-3 registers", "connectx-3", "--use_fw", "registers", FlashWay::Registers),
-        ("CX-4 registers", "connectx-4", "", "registers", FlashWay::Registers),
-        ("CX-4 gateway", "connectx-4", "-ocr", "gateway", FlashWay::Gateway),
+        (
+            "CX-3 gateway",
+            "connectx-3",
+            "",
+            "gateway",
+            FlashWay::Gateway,
+        ),
+        (
+            "CX-3 registers",
+            "connectx-3",
+            "--use_fw",
+            "registers",
+            FlashWay::Registers,
+        ),
+        (
+            "CX-4 registers",
+            "connectx-4",
+            "",
+            "registers",
+            FlashWay::Registers,
+        ),
+        (
+            "CX-4 gateway",
+            "connectx-4",
+            "-ocr",
+            "gateway",
+            FlashWay::Gateway,
+        ),
     ];
 
     /// What the slot that is not booted from holds before.
@@ -304,11 +334,23 @@ mod measure {
                 theirs.host.as_secs_f64(),
                 ours.host.as_secs_f64()
             );
-            let half = if other == Other::Previous { (1, 2) } else { (1, 1) };
+            let half = if other == Other::Previous {
+                (1, 2)
+            } else {
+                (1, 1)
+            };
             self.figure("bytes programmed", theirs.programmed, ours.programmed, half);
             self.figure("bytes erased", theirs.erased, ours.erased, half);
-            println!("    {:26} {:>12} {:>12}", "erase commands", theirs.erases, ours.erases);
-            self.figure("config-space operations", theirs.operations, ours.operations, (1, 3));
+            println!(
+                "    {:26} {:>12} {:>12}",
+                "erase commands", theirs.erases, ours.erases
+            );
+            self.figure(
+                "config-space operations",
+                theirs.operations,
+                ours.operations,
+                (1, 3),
+            );
             let us = |cost: Cost| cost.chip_ns / 1000;
             self.figure("time of the chip, us", us(theirs), us(ours), (1, 1));
         }

@@ -194,13 +194,19 @@ fn at_once_a_disturbed_read_does_no_harm_wherever_it_is() {
         match outcome {
             Ok(_) => assert!(flash.bytes[0x1_0000..].starts_with(&new), "read {number}"),
             Err(failure) => {
-                assert!(matches!(failure.error, BurnError::Changed { .. }), "{failure}");
+                assert!(
+                    matches!(failure.error, BurnError::Changed { .. }),
+                    "{failure}"
+                );
                 assert!(flash.bytes == before, "read {number}");
             }
         }
         // Bytes beside the image are kept.
         let beside = 0x1_0000 + new.len()..0x1_4000;
-        assert!(flash.bytes[beside.clone()] == before[beside], "read {number}");
+        assert!(
+            flash.bytes[beside.clone()] == before[beside],
+            "read {number}"
+        );
         number += 1;
         if number > reads {
             break;

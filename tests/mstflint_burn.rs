@@ -37,9 +37,9 @@ const MSTFLINT: [ring::Need; 3] = [
 type Way = (&'static str, &'static str, &'static str);
 
 const CX3: [Way; 3] = [
-    ("connectx-3", "", "gateway"),
+    ("connectx-3", "--use_fw", "registers"),
     ("connectx-3-16-mib", "", "gateway"),
-    ("connectx-3-pro", "--use_fw", "registers"),
+    ("connectx-3-pro", "", "gateway"),
 ];
 
 /// By its second way mstflint takes its time: there only a ROM is burned.

@@ -372,7 +372,7 @@ pub(super) fn plan_failure(error: &PlanError) -> Failure {
             .hint("leave --port out to mean every port of the card"),
         PlanError::NotOffered { setting, .. } if setting == "IP_VER" => {
             Failure::new(ExitCode::Refused, error).hint(
-                "the card's firmware is too old for this setting; update it with mstflint, then try again",
+                "the card's firmware is too old for this setting; update it (`flexctl burn` takes firmware images), then try again",
             )
         }
         PlanError::NotOffered { .. } => Failure::new(ExitCode::Refused, error).hint(

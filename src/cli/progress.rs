@@ -13,8 +13,8 @@ use super::output::{DIM, Output, styled};
 
 /// Between two plain lines of one phase.
 const BETWEEN_LINES: Duration = Duration::from_secs(5);
-/// A phase of fewer bytes is over before it is read about.
-const WORTH_A_LINE: u64 = 4096;
+/// A shorter phase is over before it is read about.
+const WORTH_A_LINE: Duration = Duration::from_secs(1);
 /// Between two JSON lines of one phase.
 const BETWEEN_EVENTS: Duration = Duration::from_millis(500);
 
@@ -121,10 +121,9 @@ impl Progress {
         }
         match &self.audience {
             Audience::Terminal(bar) => bar.finish_and_clear(),
-            Audience::Log if self.total >= WORTH_A_LINE => Output::line(self.line()),
-            Audience::Log => {}
+            Audience::Log if self.began.elapsed() >= WORTH_A_LINE => Output::line(self.line()),
             Audience::Program => self.event(),
-            Audience::Nobody => {}
+            Audience::Log | Audience::Nobody => {}
         }
         self.phase = None;
     }

@@ -37,9 +37,9 @@ const REACH: u32 = 1 << 24;
 const LOCKED_BYTES: usize = 0x1000;
 /// ... and under one hold of the way into the card.
 const BATCH_BYTES: usize = 0x200;
-/// What the slowest chips of `hwdb/flash-chips.toml` take to erase 64 KiB, inferred
-/// for one that is not known yet.
-const LEFT_WORK_US: u32 = 3_000_000;
+/// What the slowest chip of `hwdb/flash-chips.toml` takes for an erasure, for one
+/// that is not known yet.
+const LEFT_WORK_US: u32 = 6_000_000;
 /// mstflint asks a chip twice that does not answer.
 const JEDEC_TRIES: usize = 2;
 

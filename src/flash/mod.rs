@@ -37,6 +37,7 @@ pub use backup::{
 };
 pub use burn::{
     BootAddressOutcome, BurnError, BurnFailure, Burned, CardHolds, Phase, Progress, Quiet, burn,
+    burn_at_once,
 };
 pub use chip_access::{Block, Flash};
 pub use error::FlashError;

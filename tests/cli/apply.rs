@@ -66,7 +66,7 @@ fn a_card_that_cannot_be_changed_keeps_all_from_being_written() {
     --- stderr
     error: 0000:0d:00.0: the card does not offer IP_VER: nv_rom_cap.boot_ip_ver is 0
     caused by: <place>/p.toml:3 asks for it
-    hint: the card's firmware is too old for this setting; update it with mstflint, then try again
+    hint: the card's firmware is too old for this setting; update it (`flexctl burn` takes firmware images), then try again
     error: nothing was written to any card, because not every card can be changed
     hint: name the cards that can be changed with --device
     ");

@@ -75,3 +75,25 @@ fn secrets_are_in_it_when_they_are_named() {
     let run = place.run("backup -d sim:connectx-4 --secret ISCSI_PASWORD");
     assert_eq!(run.code, 2, "{run}");
 }
+
+#[test]
+fn the_flash_is_copied_into_a_file_that_every_tool_reads() {
+    let place = place();
+    let copy = place.path("flash.bin.gz");
+    let command = format!("backup --flash -d sim:connectx-3 -o {}", copy.display());
+    let run = place.run(&command);
+    assert_eq!(run.code, 0, "{run}");
+    let packed = std::fs::read(&copy).unwrap();
+    let mut bytes = Vec::new();
+    std::io::copy(&mut flate2::read::GzDecoder::new(&packed[..]), &mut bytes).unwrap();
+    let card = flexctl::sim::Shelf::open(place.path("sim"))
+        .card("connectx-3")
+        .unwrap();
+    assert_eq!(bytes, card.flash());
+    assert_eq!(card.flash_counters().operations(), 0);
+    drop(card);
+    let again = place.run(&command);
+    assert_ne!(again.code, 0, "it is never overwritten: {again}");
+    let nowhere = place.run("backup --flash -d sim:connectx-3");
+    assert_eq!(nowhere.code, 2, "{nowhere}");
+}

@@ -44,12 +44,8 @@ fn run(place: &Place, arguments: &str) -> String {
     let text = place.run(arguments).to_string();
     let mut words = String::new();
     for line in text.lines() {
-        // Rates and times are the machine's.
-        let is_progress = line.contains(" of ") && line.contains("/s");
-        if !is_progress {
-            words.push_str(&stamps_out(line));
-            words.push('\n');
-        }
+        words.push_str(&stamps_out(line));
+        words.push('\n');
     }
     words
 }
@@ -86,9 +82,11 @@ fn a_rom_is_burned_and_everything_else_stays() {
       IPv6 in its code  cannot tell
       goes to           0x00080000 (the image at 0x00000000 starts until all is verified)
       flash             Winbond W25Q16, 2.00 MiB, by SPI gateway (CR 0xf0400)
-      writes            0 blocks erased (0 B), 90 pages programmed (21.41 KiB), 0 sectors as wanted already; the chip takes about a second
+      writes            90 pages programmed (21.41 KiB); the chip takes about a second
       stays             GUIDs and MACs, settings store
       not covered: a new ROM that hangs the host while it starts: the card boots, the host does not
+      the way back: flexctl restore -d sim:connectx-3 COPY (made first; its name is told then)
+      the way back: if the host hangs at the new ROM: switch the slot's option ROM off in its BIOS setup, start it by UEFI, or put the card into another host, and do that there
       written, read back and switched over, starts at the next boot of the host (switch it off and on to be sure)
       the flash as it was: <place>/state/flash/sim-connectx-3-<time>
       the way back: flexctl restore -d sim:connectx-3 <place>/state/flash/sim-connectx-3-<time>
@@ -102,7 +100,22 @@ fn a_rom_is_burned_and_everything_else_stays() {
     for store in [0xf_e000..0x10_0000, 0x1f_e000..0x20_0000] {
         assert_eq!(before[store.clone()], after[store]);
     }
-    assert_snapshot!(run(&place, &format!("burn -d sim:connectx-3 {rom}")), @"");
+    assert_snapshot!(run(&place, &format!("burn -d sim:connectx-3 {rom}")), @"
+    exit 0
+    --- stdout
+    ConnectX-3 at sim:connectx-3
+      burn              expansion ROM <place>/new.rom
+      firmware          2.42.5000 (stays)
+      expansion ROM     PXE 3.4.999 (stays)
+      IPv6 in its code  cannot tell
+      goes to           0x00000000 (the image at 0x00080000 starts until all is verified)
+      flash             Winbond W25Q16, 2.00 MiB, by SPI gateway (CR 0xf0400)
+      writes            5 blocks erased (20.00 KiB), 90 pages programmed (21.41 KiB); the chip takes about a second
+      stays             GUIDs and MACs, settings store
+      the way back: flexctl restore -d sim:connectx-3 COPY (made first; its name is told then)
+      the way back: if the host hangs at the new ROM: switch the slot's option ROM off in its BIOS setup, start it by UEFI, or put the card into another host, and do that there
+      nothing to do: the card boots exactly this already
+    ");
 }
 
 #[test]
@@ -124,7 +137,7 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
       IPv6 in its code  cannot tell
       goes to           0x00080000 (the image at 0x00000000 starts until all is verified)
       flash             Winbond W25Q16, 2.00 MiB, by SPI gateway (CR 0xf0400)
-      writes            0 blocks erased (0 B), 90 pages programmed (21.41 KiB), 0 sectors as wanted already; the chip takes about a second
+      writes            90 pages programmed (21.41 KiB); the chip takes about a second
       stays             GUIDs and MACs, settings store
         program 4080 bytes at 0x00080010
         program 3880 bytes at 0x00081000
@@ -136,6 +149,8 @@ fn a_dry_run_shows_the_plan_and_writes_nothing() {
         set the boot address to 0x00080000
         make the old slot at 0x00000000 invalid
       not covered: a new ROM that hangs the host while it starts: the card boots, the host does not
+      the way back: flexctl restore -d sim:connectx-3 COPY (made first; its name is told then)
+      the way back: if the host hangs at the new ROM: switch the slot's option ROM off in its BIOS setup, start it by UEFI, or put the card into another host, and do that there
       dry run: nothing was written
     --- stderr
     18848 bytes of flash were read to know what is in it
@@ -163,13 +178,15 @@ fn a_firmware_image_becomes_the_cards_own() {
       IPv6 in its code  cannot tell
       goes to           0x00080000 (the image at 0x00000000 starts until all is verified)
       flash             Winbond W25Q16, 2.00 MiB, by SPI gateway (CR 0xf0400)
-      writes            0 blocks erased (0 B), 276 pages programmed (68.27 KiB), 0 sectors as wanted already; the chip takes about a second
+      writes            276 pages programmed (68.27 KiB); the chip takes about a second
       stays             GUIDs and MACs, settings store
       note: the card's expansion ROM is kept
       not covered: new firmware that starts and does not work: nothing goes back to the old image by itself
       not covered: settings stay as they are stored, and another version may understand them in another way
+      the way back: burn the old image again: no copy of the flash is made (--no-backup)
+      the way back: if the host hangs at the new ROM: switch the slot's option ROM off in its BIOS setup, start it by UEFI, or put the card into another host, and do that there
       written, read back and switched over, starts at the next boot of the host (switch it off and on to be sure)
-    --- stderr
+      the way back: burn the old image again: no copy of the flash is made (--no-backup)
     ");
     let (slot, kept, _) = boots(&place, "connectx-3");
     assert_eq!((slot, kept), (Some(1), rom));
@@ -205,26 +222,105 @@ fn what_is_not_for_the_card_is_refused_before_the_first_erase() {
     ");
     let fs3 = build(FS3).unwrap();
     let other_board = file(&place, "board.bin", &fs3);
-    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {other_board}")), @"");
+    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {other_board}")), @"
+    exit 5
+    --- stdout
+    ConnectX-4 at sim:connectx-4
+      burn           firmware image <place>/board.bin
+      firmware       12.28.2006 -> 12.14.2036
+      PSID           MT_2190110032 -> FLX2190000001
+      expansion ROM  PXE 3.6.102, UEFI 14.21.17 -> PXE 3.4.718
+      goes to        0x00400000 (the image at 0x00000000 starts until all is verified)
+      flash          Micron N25Q128, 16.00 MiB, by firmware registers (MFBA, MFBE)
+      stays          GUIDs and MACs, NV_DATA, FW_NV_LOG, DEV_INFO, MFG_INFO
+      not covered: a new ROM that hangs the host while it starts: the card boots, the host does not
+      not covered: new firmware that starts and does not work: nothing goes back to the old image by itself
+      not covered: settings stay as they are stored, and another version may understand them in another way
+    --- stderr
+    error: the image is made for another board (expected PSID MT_2190110032, found FLX2190000001)
+    error: the image is older than the card's firmware (expected 12.28.2006 or later, found 12.14.2036)
+    error: the card could boot no more by UEFI x86, which its ROM has now (expected BIOS, UEFI x86, found BIOS)
+    hint: nothing was written; who knows better opens what stands in the way: --allow-other-psid --allow-downgrade --allow-lost-image
+    ");
     let other_chip = file(&place, "chip.bin", &build(FS2).unwrap());
-    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {other_chip}")), @"");
+    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {other_chip}")), @"
+    exit 5
+    --- stdout
+    ConnectX-4 at sim:connectx-4
+      burn   firmware image <place>/chip.bin
+      flash  Micron N25Q128, 16.00 MiB, by firmware registers (MFBA, MFBE)
+    --- stderr
+    error: the file is not for this card (expected FS3 firmware, found FS2 firmware, for a ConnectX-3)
+    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    ");
     let cut = file(&place, "cut.bin", &fs3[..0x4000]);
-    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {cut}")), @"");
+    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {cut}")), @"
+    exit 6
+    --- stdout
+    ConnectX-4 at sim:connectx-4
+      burn   firmware image <place>/cut.bin
+      flash  Micron N25Q128, 16.00 MiB, by firmware registers (MFBA, MFBE)
+    --- stderr
+    error: the image in the file is damaged: slot0/ROM_CODE at 0x00003000: the section is not within the file (expected an end up to 0x4000, found 0x4014)
+    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    ");
     let mut flipped = fs3.clone();
     flipped[0x3100] ^= 1;
     let flipped = file(&place, "flipped.bin", &flipped);
-    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {flipped}")), @"");
+    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {flipped}")), @"
+    exit 6
+    --- stdout
+    ConnectX-4 at sim:connectx-4
+      burn   firmware image <place>/flipped.bin
+      flash  Micron N25Q128, 16.00 MiB, by firmware registers (MFBA, MFBE)
+    --- stderr
+    error: the image in the file is damaged: slot0/ROM_CODE/crc at 0x00003000: wrong CRC (expected 0x5bf3, found 0x865b)
+    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    ");
     let mut fs4 = fs3;
     fs4[..16].copy_from_slice(&flexctl::image::FS4_MAGIC);
     fs4[0x10] = 1;
     let fs4 = file(&place, "fs4.bin", &fs4);
-    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {fs4}")), @"");
+    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {fs4}")), @"
+    exit 5
+    --- stdout
+    ConnectX-4 at sim:connectx-4
+      burn   firmware image <place>/fs4.bin
+      flash  Micron N25Q128, 16.00 MiB, by firmware registers (MFBA, MFBE)
+    --- stderr
+    error: the file is not for this card (expected FS3 firmware, found FS4 or FS5 firmware, for a ConnectX-5 or later)
+    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    ");
     let text = file(&place, "words.txt", b"no firmware at all");
-    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {text}")), @"");
+    assert_snapshot!(said(&format!("burn -d sim:connectx-4 {text}")), @"
+    exit 6
+    --- stdout
+    ConnectX-4 at sim:connectx-4
+      burn   firmware image <place>/words.txt
+      flash  Micron N25Q128, 16.00 MiB, by firmware registers (MFBA, MFBE)
+    --- stderr
+    error: the file is no firmware image
+    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    ");
     let unversioned =
         "format = 'option-rom'\nvendor_id = 0x15b3\ndevice_id = 0x1003\nimage = [{}]\n";
     let unversioned = file(&place, "bare.rom", &build(unversioned).unwrap());
-    assert_snapshot!(said(&format!("burn -d sim:connectx-3 {unversioned}")), @"");
+    assert_snapshot!(said(&format!("burn -d sim:connectx-3 {unversioned}")), @"
+    exit 5
+    --- stdout
+    ConnectX-3 at sim:connectx-3
+      burn           expansion ROM <place>/bare.rom
+      firmware       2.42.5000 (stays)
+      expansion ROM  PXE 3.4.752 -> 0x200 bytes without a version
+      goes to        0x00080000 (the image at 0x00000000 starts until all is verified)
+      flash          Winbond W25Q16, 2.00 MiB, by SPI gateway (CR 0xf0400)
+      stays          GUIDs and MACs, settings store
+      note: the ROM has no version record: no firmware tool can name its version
+      not covered: a new ROM that hangs the host while it starts: the card boots, the host does not
+    --- stderr
+    error: the ROM has no version record, so that no tool can tell its version
+    hint: nothing was written; who knows better opens what stands in the way: --allow-unversioned-rom
+    ");
     let large = "format = 'option-rom'\nvendor_id = 0x15b3\ndevice_id = 0x1003\n\
                  record = [{ version = '3.4.999' }]\n\
                  [[image]]\ncontents = { random = 9, size = 0x1ff000 }";
@@ -243,19 +339,68 @@ fn cards_that_must_not_be_written_are_left_alone() {
     let place = place();
     let rom = rom(&place, 0x1013);
     let doors = "--allow-lost-image";
+    let mut said = String::new();
     for card in [
         "connectx-4-protected",
         "connectx-4-secure",
         "connectx-4-unknown-chip",
         "connectx-4-recovery",
     ] {
-        assert_snapshot!(
-            card,
-            run(&place, &format!("burn -d sim:{card} {rom} {doors}"))
-        );
+        said.push_str(&run(
+            &place,
+            &format!("burn -d sim:{card} {rom} {doors} -q"),
+        ));
         let card = Shelf::open(place.path("sim")).card(card).unwrap();
         assert_eq!(card.flash_counters().operations(), 0);
     }
+    assert_snapshot!(said, @"
+    exit 5
+    --- stdout
+    ConnectX-4 at sim:connectx-4-protected
+      burn           expansion ROM <place>/new.rom
+      firmware       12.28.2006 (stays)
+      expansion ROM  PXE 3.6.102, UEFI 14.21.17 -> PXE 3.4.999
+      goes to        0x00400000 (the image at 0x00000000 starts until all is verified)
+      flash          Micron N25Q128, 16.00 MiB, by firmware registers (MFBA, MFBE)
+      stays          GUIDs and MACs, NV_DATA, FW_NV_LOG, DEV_INFO, MFG_INFO
+      not covered: a new ROM that hangs the host while it starts: the card boots, the host does not
+      --allow-lost-image: the card could boot no more by UEFI x86, which its ROM has now (expected BIOS, UEFI x86, found BIOS)
+    --- stderr
+    error: the flash chip is write protected: 64 blocks of 64 KiB at its top (MFMC) (expected no protection, found 64 blocks of 64 KiB at its top (MFMC))
+    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    exit 5
+    --- stdout
+    ConnectX-4 at sim:connectx-4-secure
+      burn           expansion ROM <place>/new.rom
+      firmware       12.28.2006 (stays)
+      expansion ROM  PXE 3.6.102, UEFI 14.21.17 -> PXE 3.4.999
+      goes to        0x00400000 (the image at 0x00000000 starts until all is verified)
+      flash          Micron N25Q128, 16.00 MiB, by firmware registers (MFBA, MFBE)
+      stays          GUIDs and MACs, NV_DATA, FW_NV_LOG, DEV_INFO, MFG_INFO
+      note: the signature is lost; a card with secure firmware refuses the image
+      not covered: a new ROM that hangs the host while it starts: the card boots, the host does not
+      --allow-lost-image: the card could boot no more by UEFI x86, which its ROM has now (expected BIOS, UEFI x86, found BIOS)
+    --- stderr
+    error: the card takes only firmware that its maker signed, and only through the running firmware: the image that runs is marked as secure firmware
+    error: the image is signed by its vendor (slot0/IMAGE_SIGNATURE_256 at 0x0000f000), and a changed image is not
+    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    exit 5
+    --- stdout
+    ConnectX-4 at sim:connectx-4-unknown-chip
+      burn  expansion ROM <place>/new.rom
+    --- stderr
+    error: 0000:1c:00.0: unknown flash chip, JEDEC id 5e 77 18
+    hint: nothing was written: flexctl knows the chips of hwdb/flash-chips.toml only, and how to write another is a guess; report this id
+    exit 5
+    --- stdout
+    ConnectX-4 in flash-recovery mode at sim:connectx-4-recovery
+      burn   expansion ROM <place>/new.rom
+      flash  Micron N25Q128, 16.00 MiB, by SPI gateway (CR 0xf0400)
+    --- stderr
+    error: the image at 0x0, which a boot takes, is damaged: slot0/BOOT2/crc at 0x00000144: wrong CRC (expected 0x7402, found 0xf88f)
+    error: no ROM can be changed in the card's image: the image is damaged: slot0/BOOT2/crc at 0x00000144: wrong CRC (expected 0x7402, found 0xf88f)
+    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    ");
 }
 
 #[test]
@@ -287,8 +432,20 @@ fn cards_have_to_be_named() {
     error: no card is named to be burned
     hint: name it with --device; `flexctl list` shows cards
     ");
-    assert_snapshot!(run(&place, "burn -d sim:connectx-3"), @"");
-    assert_snapshot!(run(&place, "burn -d sim:connectx-3 --continue"), @"");
+    assert_snapshot!(run(&place, "burn -d sim:connectx-3"), @"
+    exit 2
+    --- stderr
+    error: the following required arguments were not provided:
+      <FILE>
+
+    Usage: flexctl burn --device <SEL> <FILE>
+    hint: --help after the command tells how it is used
+    ");
+    assert_snapshot!(run(&place, "burn -d sim:connectx-3 --continue"), @"
+    exit 0
+    --- stdout
+      nothing to do: no burn of this card was interrupted
+    ");
 }
 
 #[test]
@@ -298,19 +455,61 @@ fn a_burn_without_power_goes_on_where_it_ended() {
     place.run("sim new node connectx-3");
     place.run("sim fault node flash-power-cut@20");
     assert_snapshot!(run(&place, &format!("burn -d sim:node {rom}")), @"
-    exit 3
+    exit 7
+    --- stdout
+    ConnectX-3 at sim:node
+      burn              expansion ROM <place>/new.rom
+      firmware          2.42.5000 (stays)
+      expansion ROM     PXE 3.4.752 -> PXE 3.4.999
+      IPv6 in its code  cannot tell
+      goes to           0x00080000 (the image at 0x00000000 starts until all is verified)
+      flash             Winbond W25Q16, 2.00 MiB, by SPI gateway (CR 0xf0400)
+      writes            90 pages programmed (21.41 KiB); the chip takes about a second
+      stays             GUIDs and MACs, settings store
+      not covered: a new ROM that hangs the host while it starts: the card boots, the host does not
+      the way back: flexctl restore -d sim:node COPY (made first; its name is told then)
+      the way back: if the host hangs at the new ROM: switch the slot's option ROM off in its BIOS setup, start it by UEFI, or put the card into another host, and do that there
     --- stderr
-    error: no virtual card and no profile is called `node` (there are connectx-3, connectx-3-16-mib, connectx-3-corrupt, connectx-3-everything, connectx-3-factory, connectx-3-old-rom, connectx-3-pro, connectx-3-protected, connectx-3-recovery, connectx-3-rom-behind, connectx-3-single-port, connectx-3-two-images, connectx-4, connectx-4-everything, connectx-4-factory, connectx-4-ib, connectx-4-lx, connectx-4-no-ip-ver, connectx-4-old-rom, connectx-4-protected, connectx-4-recovery, connectx-4-rom-behind, connectx-4-secure, connectx-4-single, connectx-4-sriov, connectx-4-two-images, connectx-4-unknown-chip, connectx-4-upstream-ipxe)
-    hint: `flexctl sim list` shows virtual cards and profiles
+    sim:node: the whole flash is saved in <place>/state/flash/sim-node-<time> (<size> bytes)
+    error: writing failed: the inactive slot is partly written
+    caused by: 0000:05:00.0: programming 0x100 bytes of flash at 0x00081300 failed
+    caused by: 0000:05:00.0: the card answers all-ones to BAR0: it is gone, in reset or powered down
+    the card now: the inactive slot is partly written
+    the card now: a cold boot starts slot 0
+    hint: go on where it ended with: flexctl burn --continue -d sim:node
+    hint: or take it back with: flexctl restore -d sim:node <place>/state/flash/sim-node-<time>
     ");
     assert_eq!(boots(&place, "node").0, Some(0));
     place.run("sim fault node --clear");
     place.run("sim reboot node");
-    assert_snapshot!(run(&place, "burn -d sim:node --continue --dry-run"), @"");
-    assert_snapshot!(run(&place, "burn -d sim:node --continue"), @"");
+    assert_snapshot!(run(&place, "burn -d sim:node --continue --dry-run"), @"
+    exit 0
+    --- stdout
+    ConnectX-3 at sim:node
+      burn     what is left of the burn of process <number>
+      goes to  0x00080000 (the image at 0x00000000 starts until all is verified)
+      flash    Winbond W25Q16, 2.00 MiB, by SPI gateway (CR 0xf0400)
+      writes   70 pages programmed (16.42 KiB); the chip takes about a second
+      dry run: nothing was written
+    ");
+    assert_snapshot!(run(&place, "burn -d sim:node --continue"), @"
+    exit 0
+    --- stdout
+    ConnectX-3 at sim:node
+      burn     what is left of the burn of process <number>
+      goes to  0x00080000 (the image at 0x00000000 starts until all is verified)
+      flash    Winbond W25Q16, 2.00 MiB, by SPI gateway (CR 0xf0400)
+      writes   70 pages programmed (16.42 KiB); the chip takes about a second
+      written, read back and switched over, starts at the next boot of the host (switch it off and on to be sure)
+      the flash as it was: <place>/state/flash/sim-node-<time>
+    ");
     let (slot, burned, _) = boots(&place, "node");
     assert_eq!((slot, burned), (Some(1), Some(fs::read(&rom).unwrap())));
-    assert_snapshot!(run(&place, "burn -d sim:node --continue"), @"");
+    assert_snapshot!(run(&place, "burn -d sim:node --continue"), @"
+    exit 0
+    --- stdout
+      nothing to do: no burn of this card was interrupted
+    ");
 }
 
 #[test]
@@ -338,10 +537,13 @@ fn a_lock_that_somebody_holds_is_waited_for_and_named() {
     place.run("sim new node connectx-3");
     place.run("sim fault node hold-semaphore=flash");
     assert_snapshot!(run(&place, &format!("burn -d sim:node {rom} --wait 0.1")), @"
-    exit 3
+    exit 5
+    --- stdout
+    ConnectX-3 at sim:node
+      burn  expansion ROM <place>/new.rom
     --- stderr
-    error: no virtual card and no profile is called `node` (there are connectx-3, connectx-3-16-mib, connectx-3-corrupt, connectx-3-everything, connectx-3-factory, connectx-3-old-rom, connectx-3-pro, connectx-3-protected, connectx-3-recovery, connectx-3-rom-behind, connectx-3-single-port, connectx-3-two-images, connectx-4, connectx-4-everything, connectx-4-factory, connectx-4-ib, connectx-4-lx, connectx-4-no-ip-ver, connectx-4-old-rom, connectx-4-protected, connectx-4-recovery, connectx-4-rom-behind, connectx-4-secure, connectx-4-single, connectx-4-sriov, connectx-4-two-images, connectx-4-unknown-chip, connectx-4-upstream-ipxe)
-    hint: `flexctl sim list` shows virtual cards and profiles
+    error: 0000:05:00.0: the flash programming semaphore (CR 0xf03a0) is held (it reads as 0x1), waited 100ms
+    hint: another tool is at work on the flash: wait for it; when it is dead, free the lock with: flexctl doctor -d sim:node --clear-semaphores
     ");
 }
 

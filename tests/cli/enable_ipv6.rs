@@ -1,8 +1,10 @@
 //! `flexctl enable-ipv6`
 
+use flexctl::sim::Shelf;
 use insta::assert_snapshot;
 
-use crate::flexctl::place;
+use crate::flexctl::{Place, place};
+use crate::ring;
 
 /// Where IP_VER is: profile, place and TLV of port 1 and port 2.
 const CONNECTX3: (&str, [&str; 2], &str) = ("connectx-3", ["port1", "port2"], "0x2001");
@@ -357,13 +359,13 @@ fn a_card_that_does_not_offer_the_setting_is_refused() {
     exit 5
     --- stderr
     error: 0000:0d:00.0: the card does not offer IP_VER: nv_rom_cap.boot_ip_ver is 0
-    hint: the card's firmware is too old for this setting; update it with mstflint, then try again
+    hint: the card's firmware is too old for this setting; update it (`flexctl burn` takes firmware images), then try again
     ");
     assert_snapshot!(place.run("enable-ipv6 -d sim:connectx-3-old-rom"), @"
     exit 5
     --- stderr
     error: 0000:07:00.0: the card does not offer IP_VER: boot_ip_ver in QUERY_DEF_PARAMS is 0
-    hint: the card's firmware is too old for this setting; update it with mstflint, then try again
+    hint: the card's firmware is too old for this setting; update it (`flexctl burn` takes firmware images), then try again
     ");
     assert_eq!(place.counter("connectx-4-no-ip-ver", "tlv_writes"), 0);
     assert_eq!(place.counter("connectx-3-old-rom", "tlv_writes"), 0);
@@ -551,4 +553,165 @@ fn quiet_keeps_the_answer() {
     let run = place.run("enable-ipv6 -q -d sim:connectx-4");
     assert_eq!((run.code, run.stderr.as_str()), (0, ""));
     assert!(run.stdout.contains("IPv4(0) -> IPv4_IPv6(2)"), "{run}");
+}
+
+/// A ROM of Debian's with IPv6, made one for the device.
+fn debian_rom(place: &Place, device: u16) -> Option<String> {
+    let rom = "/usr/lib/ipxe/qemu/pxe-virtio.rom";
+    if ring::skipped("debian-roms", &[ring::Need::File(rom, "ipxe-qemu")]) {
+        return None;
+    }
+    let made = place.path("debian.rom").display().to_string();
+    let patch = format!("rom patch {rom} --device-id {device:#x} --version 3.4.999 -o {made}");
+    assert_eq!(place.run(&patch).code, 0);
+    Some(made)
+}
+
+#[test]
+fn a_rom_that_is_too_old_is_replaced_before_the_setting() {
+    for (card, device) in [
+        ("connectx-3-rom-behind", 0x1003),
+        ("connectx-4-rom-behind", 0x1013),
+    ] {
+        let place = place();
+        let Some(rom) = debian_rom(&place, device) else {
+            return;
+        };
+        let command = format!("enable-ipv6 -d sim:{card} --burn-rom {rom} --no-backup");
+        // The Debian ROM has no UEFI image, the card's has one on ConnectX-4.
+        let command = if device == 0x1013 {
+            let run = place.run(&command);
+            assert_eq!(run.code, 5, "{run}");
+            assert!(run.stderr.contains("--allow-lost-image"), "{run}");
+            format!("{command} --allow-lost-image")
+        } else {
+            command
+        };
+        let planned = place.run(&format!("{command} --dry-run --exit-code"));
+        assert_eq!(planned.code, 9, "{planned}");
+        let opened = Shelf::open(place.path("sim")).card(card).unwrap();
+        assert_eq!(opened.flash_counters().operations(), 0);
+        drop(opened);
+        if device == 0x1003 {
+            assert_snapshot!(place.answer(&command), @"
+            ConnectX-3 at sim:connectx-3-rom-behind
+              burn              expansion ROM <place>/debian.rom
+              firmware          2.42.5000 (stays)
+              expansion ROM     PXE 3.4.648 -> PXE 3.4.999
+              IPv6 in its code  yes, also without the setting IP_VER
+              goes to           0x00080000 (the image at 0x00000000 starts until all is verified)
+              flash             Winbond W25Q16, 2.00 MiB, by SPI gateway (CR 0xf0400)
+              writes            360 pages programmed (88.93 KiB); the chip takes about a second
+              stays             GUIDs and MACs, settings store
+              not covered: a new ROM that hangs the host while it starts: the card boots, the host does not
+              the way back: burn the old image again: no copy of the flash is made (--no-backup)
+              the way back: if the host hangs at the new ROM: switch the slot's option ROM off in its BIOS setup, start it by UEFI, or put the card into another host, and do that there
+            ConnectX-3 at sim:connectx-3-rom-behind
+              port 1  enp31s0    IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+              port 2  enp31s0d1  IP_VER  IPv4(0) -> IPv4_IPv6(2)  from the next boot on
+              written, read back and switched over, starts at the next boot of the host (switch it off and on to be sure)
+              the way back: burn the old image again: no copy of the flash is made (--no-backup)
+              written and read back, takes effect at the next boot (values of before: <place>/state/backups/sim-connectx-3-rom-behind.json)
+            ");
+        } else {
+            let document = place.document(&command);
+            let changed = &document["cards"][0];
+            assert_eq!(changed["outcome"], "changed");
+            assert_eq!(changed["burn"]["outcome"], "burned");
+            assert_eq!(changed["rom"]["ipv6"], true);
+        }
+        place.run(&format!("sim reboot {card}"));
+        let opened = Shelf::open(place.path("sim")).card(card).unwrap();
+        let boot = opened.boot();
+        let image = boot.image().unwrap();
+        assert_eq!(image.slot, 1);
+        assert_eq!(image.rom, std::fs::read(&rom).ok());
+        drop(opened);
+        let shown = place.answer(&format!("list -d sim:{card}"));
+        assert!(
+            shown.contains("ipv4-ipv6") || shown.contains("IPv4_IPv6"),
+            "{shown}"
+        );
+        // The card has what it needs: nothing is burned again.
+        let again = place.run(&command);
+        assert!(
+            again.stdout.contains("--burn-rom has nothing to do"),
+            "{again}"
+        );
+        assert!(
+            again
+                .stdout
+                .contains("nothing to do: the card holds this already"),
+            "{again}"
+        );
+    }
+}
+
+#[test]
+fn a_rom_without_proof_is_not_burned_and_no_setting_changes() {
+    let place = place();
+    let text = "format = 'option-rom'\nvendor_id = 0x15b3\ndevice_id = 0x1003\n\
+                record = [{ version = '3.4.999' }]\n\
+                [[image]]\ncontents = { random = 9, size = 0x1800 }";
+    let rom = place.path("new.rom");
+    std::fs::write(&rom, flexctl::image::build::build(text).unwrap()).unwrap();
+    let rom = rom.display();
+    let command = format!("enable-ipv6 -d sim:connectx-3-rom-behind --burn-rom {rom} --no-backup");
+    assert_snapshot!(place.run(&command), @"
+    exit 5
+    --- stdout
+    ConnectX-3 at sim:connectx-3-rom-behind
+      burn           expansion ROM <place>/new.rom
+      firmware       2.42.5000 (stays)
+      expansion ROM  PXE 3.4.648 -> PXE 3.4.999
+      goes to        0x00080000 (the image at 0x00000000 starts until all is verified)
+      flash          Winbond W25Q16, 2.00 MiB, by SPI gateway (CR 0xf0400)
+      stays          GUIDs and MACs, settings store
+      not covered: a new ROM that hangs the host while it starts: the card boots, the host does not
+    --- stderr
+    error: IPv6 was promised, and nothing shows that the ROM has IPv6: the image is neither iPXE nor FlexBoot, and nothing is known of others (expected yes, found cannot tell)
+    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    ");
+    assert_eq!(place.counter("connectx-3-rom-behind", "tlv_writes"), 0);
+    let card = Shelf::open(place.path("sim"))
+        .card("connectx-3-rom-behind")
+        .unwrap();
+    assert_eq!(card.flash_counters().operations(), 0);
+}
+
+#[test]
+fn firmware_without_the_setting_is_told_before_a_rom_is_burned() {
+    let place = place();
+    let Some(rom) = debian_rom(&place, 0x1003) else {
+        return;
+    };
+    let command = format!("enable-ipv6 -d sim:connectx-3-old-rom --burn-rom {rom} --no-backup");
+    assert_snapshot!(place.run(&command), @"
+    exit 5
+    --- stderr
+    error: 0000:07:00.0: the card does not offer IP_VER: boot_ip_ver in QUERY_DEF_PARAMS is 0
+    hint: the card's firmware is too old for this setting; update it (`flexctl burn` takes firmware images), then try again
+    ");
+    let card = Shelf::open(place.path("sim"))
+        .card("connectx-3-old-rom")
+        .unwrap();
+    assert_eq!(card.flash_counters().operations(), 0);
+}
+
+#[test]
+fn a_rom_is_burned_onto_named_cards_only() {
+    let place = place();
+    assert_snapshot!(place.run("enable-ipv6 --burn-rom nothing.rom"), @"
+    exit 2
+    --- stderr
+    error: no card is named to be burned
+    hint: name it with --device; `flexctl list` shows cards
+    ");
+    assert_snapshot!(place.run("enable-ipv6 -d sim:connectx-3 --burn-rom nothing.rom"), @"
+    exit 1
+    --- stderr
+    error: nothing.rom: cannot read the file
+    caused by: No such file or directory (os error 2)
+    hint: name an expansion ROM, or - for stdin
+    ");
 }

@@ -178,7 +178,9 @@ impl Place {
             .replace(&shown(self.folder.path()), "<place>")
             .replace(&shown(self.host.path()), "<sysfs>");
         let mut plain = String::new();
-        for line in text.lines() {
+        // How fast the machine is, where a phase takes long enough to be told.
+        let is_progress = |line: &&str| line.contains(" of ") && line.contains("B/s");
+        for line in text.lines().filter(|line| !is_progress(line)) {
             let number = |name: &str| line.trim_start().starts_with(&format!("\"{name}\": "));
             // Whether that process runs here is the host's affair.
             if let Some(hint) = line

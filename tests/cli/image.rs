@@ -390,3 +390,19 @@ fn build_makes_images_and_says_what_is_wrong_with_a_description() {
         6
     );
 }
+
+#[test]
+fn the_images_in_the_flash_of_a_card_are_looked_at() {
+    let place = place();
+    for (card, version) in [("connectx-3", "2.42.5000"), ("connectx-4", "12.28.2006")] {
+        let info = place.answer(&format!("image info -d sim:{card}"));
+        assert!(info.contains(version), "{info}");
+        let check = place.run(&format!("image check -d sim:{card}"));
+        assert_eq!(check.code, 0, "{check}");
+    }
+    let check = place.run("image check -d sim:connectx-4-recovery");
+    assert_eq!(check.code, 6, "{check}");
+    assert!(check.stdout.contains("BOOT2/crc"), "{check}");
+    assert_eq!(place.run("image info -d sim:connectx-3 file.bin").code, 2);
+    assert_eq!(place.run("image info").code, 2);
+}

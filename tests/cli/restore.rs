@@ -118,3 +118,87 @@ fn a_file_that_was_touched_is_refused() {
     ));
     assert_eq!(run.code, 6, "{run}");
 }
+
+#[test]
+fn a_burn_is_taken_back_with_the_copy_that_it_made() {
+    let place = place();
+    let rom = place.path("new.rom");
+    let text = include_str!("../../scripts/examples/rom.toml");
+    std::fs::write(&rom, flexctl::image::build::build(text).unwrap()).unwrap();
+    let flash = || {
+        let card = flexctl::sim::Shelf::open(place.path("sim"))
+            .card("connectx-3")
+            .unwrap();
+        (card.flash(), card.boot().image().map(|image| image.slot))
+    };
+    let before = flash();
+    let copy = place.path("copy.bin.gz").display().to_string();
+    let rom = rom.display();
+    let run = place.run(&format!("burn -d sim:connectx-3 {rom} --backup {copy}"));
+    assert_eq!(run.code, 0, "{run}");
+    assert_ne!(flash(), before);
+    let back = format!("restore -d sim:connectx-3 {copy} --no-backup");
+    let dry = place.run(&format!("{back} --dry-run --exit-code"));
+    assert_eq!(dry.code, 9, "{dry}");
+    let run = place.run(&back);
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(flash(), before);
+    let again = place.run(&back);
+    assert!(again.stdout.contains("nothing to do"), "{again}");
+}
+
+#[test]
+fn a_card_without_firmware_gets_its_flash_back() {
+    let place = place();
+    place.answer("sim new healthy connectx-3");
+    let copy = place.path("copy.bin.gz").display().to_string();
+    place.answer(&format!("backup --flash -d sim:healthy -o {copy}"));
+    let back = format!("restore -d sim:connectx-3-recovery {copy} --no-backup");
+    let refused = place.run(&back);
+    assert_eq!(
+        refused.code, 5,
+        "nobody can tell whose copy it is: {refused}"
+    );
+    assert!(refused.stderr.contains("--allow-other-board"), "{refused}");
+    let run = place.run(&format!("{back} --allow-other-board"));
+    assert_eq!(run.code, 0, "{run}");
+    place.answer("sim reboot connectx-3-recovery");
+    assert!(
+        place
+            .answer("show -d sim:connectx-3-recovery")
+            .contains("2.42.5000")
+    );
+}
+
+#[test]
+fn the_copy_of_a_flash_fits_its_card_only() {
+    let place = place();
+    let copy = place.path("copy.bin.gz").display().to_string();
+    place.answer(&format!("backup --flash -d sim:connectx-3 -o {copy}"));
+    let run = |arguments: &str| place.run(arguments);
+    assert_snapshot!(run(&format!("restore -d sim:connectx-3-pro {copy}")), @"
+    exit 5
+    --- stderr
+    error: the backup is of another model: connectx-3 (0x1003), PSID MT_1090120019, part number MCX354A-FCB_A2-A5, serial number MT0000X00003; this is connectx-3-pro (0x1007), PSID MT_1090111023, part number MCX314A-BCCT, serial number MT0000X00010
+    hint: nothing was written; the copy does not fit this card
+    ");
+    assert_snapshot!(run(&format!("restore -d sim:connectx-3-single-port {copy}")), @"
+    exit 5
+    --- stderr
+    error: the backup is of another model: connectx-3 (0x1003), PSID MT_1090120019, part number MCX354A-FCB_A2-A5, serial number MT0000X00003; this is connectx-3 (0x1003), PSID MT_1170110023, part number MCX311A-XCAT, serial number MT0000X00008
+    hint: nothing was written; who knows better goes on with: --allow-other-psid
+    ");
+    assert_snapshot!(run(&format!("restore -d sim:connectx-3 {copy} --only IP_VER")), @"
+    exit 2
+    --- stderr
+    error: `<place>/copy.bin.gz` is the copy of a flash
+    hint: leave out --only, --write-defaults and --allow-reserved: they are for settings
+    ");
+    let mut damaged = std::fs::read(&copy).unwrap();
+    let middle = damaged.len() / 2;
+    damaged[middle] ^= 1;
+    std::fs::write(place.path("damaged.bin.gz"), damaged).unwrap();
+    let damaged = place.path("damaged.bin.gz").display().to_string();
+    let run = place.run(&format!("restore -d sim:connectx-3 {damaged}"));
+    assert_eq!(run.code, 6, "{run}");
+}

@@ -174,7 +174,7 @@ fn nothing_is_written_to_any_card_unless_all_can_be_changed() {
       note: IP_VER: a host whose network does not offer the chosen version finds nothing to boot
     --- stderr
     error: 0000:0d:00.0: the card does not offer IP_VER: nv_rom_cap.boot_ip_ver is 0
-    hint: the card's firmware is too old for this setting; update it with mstflint, then try again
+    hint: the card's firmware is too old for this setting; update it (`flexctl burn` takes firmware images), then try again
     error: nothing was written to any card, because not every card can be changed
     hint: name the cards that can be changed with --device
     ");

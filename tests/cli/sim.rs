@@ -22,6 +22,7 @@ fn lists_cards_and_profiles() {
       connectx-3-pro            ConnectX-3 Pro, two ports, host does not map BAR0
       connectx-3-protected      ConnectX-3 VPI, two ports, write-protected flash
       connectx-3-recovery       ConnectX-3 VPI, blank flash: in flash-recovery mode
+      connectx-3-rom-behind     ConnectX-3 VPI, two ports, its firmware knows IPv6 but its FlexBoot 3.4.648 does not
       connectx-3-single-port    ConnectX-3 EN, one port (MCX311A-XCAT)
       connectx-3-two-images     ConnectX-3 VPI, two ports, older firmware in the other slot
       connectx-4                ConnectX-4 VPI, two ports (two functions), boots IPv4, settings are set
@@ -33,6 +34,7 @@ fn lists_cards_and_profiles() {
       connectx-4-old-rom        ConnectX-4, two ports, FlexBoot 3.4.650: too old for IPv6
       connectx-4-protected      ConnectX-4 VPI, two ports, first slot of the flash write-protected
       connectx-4-recovery       ConnectX-4 VPI, damaged firmware: in flash-recovery mode
+      connectx-4-rom-behind     ConnectX-4 VPI, two ports, its firmware knows IPv6 but its FlexBoot 3.4.650 does not
       connectx-4-secure         ConnectX-4 VPI, two ports, secure firmware
       connectx-4-single         ConnectX-4 EN, one port, one function
       connectx-4-sriov          ConnectX-4, two ports, each with two virtual functions

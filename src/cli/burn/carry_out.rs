@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::flash::{
     BackedUp, BackupCardFacts, BackupError, BootAddressOutcome, BurnGoal, BurnRecord, BurnRecords,
-    BurnTask, Burned, CardHolds, Flash, FlashPlan, Region, back_up, burn,
+    BurnTask, Burned, CardHolds, Flash, FlashPlan, Region, back_up, burn, burn_at_once,
 };
 
 use crate::device::Card;
@@ -33,6 +33,8 @@ pub(super) struct Task<'a> {
     /// Regions that the firmware writes by itself.
     pub(super) volatile: Vec<Region>,
     pub(super) doors: Vec<String>,
+    /// Whether the flash is the open one that the plan was made of.
+    pub(super) at_once: bool,
 }
 
 impl<'a> Task<'a> {
@@ -46,6 +48,7 @@ impl<'a> Task<'a> {
             firmware,
             volatile: ready.goal.protected.clone(),
             doors: job.doors.names(),
+            at_once: false,
         }
     }
 }
@@ -110,7 +113,11 @@ pub(super) fn carry_out(
     records
         .begin(&record, &task.goal.image.bytes)
         .map_err(|error| record_failure(&error, &situation))?;
-    let outcome = burn(flash, task.plan, &mut progress);
+    let outcome = if task.at_once {
+        burn_at_once(flash, task.plan, &mut progress)
+    } else {
+        burn(flash, task.plan, &mut progress)
+    };
     drop(progress);
     let burned = outcome.map_err(|failure| {
         report.holds = Some(failure.holds.to_string());

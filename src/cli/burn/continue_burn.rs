@@ -116,5 +116,6 @@ fn task<'a>(goal: &'a BurnGoal, plan: &'a FlashPlan, unfinished: &Unfinished) ->
         firmware: None,
         volatile: Vec::new(),
         doors: unfinished.record.doors.clone(),
+        at_once: false,
     }
 }

@@ -114,31 +114,50 @@ pub(super) fn burn_failure(
     backup: Option<&Path>,
 ) -> Failure {
     let card = &situation.card;
+    let told = broke_off(failure);
+    if failure.holds == CardHolds::Untouched {
+        return told.hint("nothing is left to be done; run this again");
+    }
+    let told = told.hint(format!(
+        "go on where it ended with: flexctl burn --continue -d {card}"
+    ));
+    match backup {
+        Some(path) => told.hint(format!(
+            "or take it back with: flexctl restore -d {card} {}",
+            path.display()
+        )),
+        None => told,
+    }
+}
+
+/// Putting a copy back broke off: the same again goes on from what is there.
+pub(super) fn restore_broke_off(
+    failure: &BurnFailure,
+    situation: &Situation<'_>,
+    copy: &Path,
+) -> Failure {
+    broke_off(failure).hint(format!(
+        "the same again goes on from what the flash holds: flexctl restore -d {} {}",
+        situation.card,
+        copy.display()
+    ))
+}
+
+/// What broke off, and what the card holds now.
+fn broke_off(failure: &BurnFailure) -> Failure {
     let code = match &failure.error {
         BurnError::Stopped => ExitCode::Failed,
         BurnError::WriteProtected(_)
         | BurnError::OtherChip { .. }
         | BurnError::Changed { .. }
-        | BurnError::Protected { .. } => ExitCode::Refused,
-        BurnError::Flash(FlashError::Locked { .. }) => ExitCode::Refused,
+        | BurnError::Protected { .. }
+        | BurnError::Flash(FlashError::Locked { .. }) => ExitCode::Refused,
         _ => ExitCode::CardError,
     };
     let mut told = Failure::new(code, failure);
     told.state.push(failure.holds.to_string());
     if let Some(slot) = failure.boots {
         told.state.push(format!("a cold boot starts slot {slot}"));
-    }
-    if failure.holds == CardHolds::Untouched {
-        return told.hint("run this again");
-    }
-    told = told.hint(format!(
-        "go on where it ended with: flexctl burn --continue -d {card}"
-    ));
-    if let Some(path) = backup {
-        told = told.hint(format!(
-            "or take it back with: flexctl restore -d {card} {}",
-            path.display()
-        ));
     }
     told
 }

@@ -7,16 +7,16 @@ use crate::flash::Flash;
 
 use super::super::ExitCode;
 use super::super::args::WriteArgs;
-use super::super::change::{confirmed, lock};
+use super::super::change::{asks, confirmed, lock};
 use super::super::context::Context;
 use super::super::error::Failure;
 use super::super::failure_hints::Situation;
 use super::super::output::{DIM, GOOD, styled};
 use super::super::report::{BurnOutcome, BurnReport, BurnsReport};
 use super::BurnJob;
-use super::carry_out::{Task, carry_out, way_back};
+use super::carry_out::{Task, carry_out, records, way_back};
 use super::failure::flash_failure;
-use super::opened::Opened;
+use super::opened::{About, Opened};
 use super::plan_text::plan_text;
 use super::prepare::{Ready, prepare};
 
@@ -83,7 +83,8 @@ fn burn_card(
 ) -> Result<ExitCode, Failure> {
     report.what = job.what.words();
     let mut opened = Opened::open(ctx, card, lock(ctx, card, write)?)?;
-    let ready = look(ctx, &mut opened, job, report);
+    let (about, mut flash) = opened.parts(ctx, job.way)?;
+    let ready = plan(ctx, about, flash.as_mut(), job, report);
     show(ctx, report)?;
     let ready = ready?;
     if ready.is_there {
@@ -92,17 +93,52 @@ fn burn_card(
             ctx,
             &styled(GOOD, "nothing to do: the card boots exactly this already"),
         )?;
-        return Ok(ExitCode::Done);
+        return close(ctx, about.card, flash).map(|()| ExitCode::Done);
     }
     if let Some(code) = only_planned(ctx, write, report)? {
-        return Ok(code);
+        return close(ctx, about.card, flash).map(|()| code);
     }
-    if !asked(ctx, card, write, report)? {
-        return Ok(ExitCode::Failed);
+    if asks(&[card], write) {
+        // Nobody shall wait for the locks while somebody thinks about a question.
+        close(ctx, about.card, flash)?;
+        if !asked(ctx, card, write, report)? {
+            return Ok(ExitCode::Failed);
+        }
+        burn_now(ctx, &mut opened, job, &ready, report)?;
+    } else {
+        let task = Task {
+            at_once: true,
+            ..Task::burn(&ready, job, running_firmware(report))
+        };
+        carry_out(ctx, about, flash.as_mut(), &task, report)?;
+        close(ctx, about.card, flash)?;
     }
-    burn_now(ctx, &mut opened, job, &ready, report)?;
     say(ctx, &burned(report))?;
     Ok(ExitCode::Done)
+}
+
+fn running_firmware(report: &BurnReport) -> Option<String> {
+    let change = report.firmware.as_ref()?;
+    change.from.clone()
+}
+
+fn plan(
+    ctx: &Context,
+    about: &About<'_>,
+    flash: &mut dyn Flash,
+    job: &BurnJob,
+    report: &mut BurnReport,
+) -> Result<Ready, Failure> {
+    if let Ok(Some(unfinished)) = records(ctx, about).load() {
+        report.notes.push(format!(
+            "an earlier burn (process {}) was not finished: `flexctl burn --continue` would finish it, this one takes its place",
+            unfinished.record.process
+        ));
+    }
+    let ready = prepare(ctx, about, flash, job, report)?;
+    report.plan = vec![ready.plan.clone()];
+    report.way_back = way_back(about.card, &job.copy);
+    Ok(ready)
 }
 
 /// Looks, judges and plans. The locks of the flash are free again afterwards:
@@ -114,10 +150,8 @@ pub(in crate::cli) fn look(
     report: &mut BurnReport,
 ) -> Result<Ready, Failure> {
     let (about, mut flash) = opened.parts(ctx, job.way)?;
-    let ready = prepare(ctx, about, flash.as_mut(), job, report)?;
+    let ready = plan(ctx, about, flash.as_mut(), job, report)?;
     close(ctx, about.card, flash)?;
-    report.plan = vec![ready.plan.clone()];
-    report.way_back = way_back(about.card, &job.copy);
     Ok(ready)
 }
 
@@ -129,11 +163,7 @@ pub(in crate::cli) fn burn_now(
     ready: &Ready,
     report: &mut BurnReport,
 ) -> Result<(), Failure> {
-    let firmware = report
-        .firmware
-        .as_ref()
-        .and_then(|change| change.from.clone());
-    let task = Task::burn(ready, job, firmware);
+    let task = Task::burn(ready, job, running_firmware(report));
     let (about, mut flash) = opened.parts(ctx, job.way)?;
     carry_out(ctx, about, flash.as_mut(), &task, report)?;
     close(ctx, about.card, flash)

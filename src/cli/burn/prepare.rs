@@ -187,7 +187,7 @@ fn describe(judgement: &Judgement, report: &mut BurnReport) {
         .iter()
         .map(ObjectionReport::new)
         .collect();
-    report.notes.clone_from(&judgement.notes);
+    report.notes.extend(judgement.notes.iter().cloned());
     if let Some(differences) = &judgement.differences {
         describe_differences(differences, report);
     }

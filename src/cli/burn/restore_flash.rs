@@ -8,7 +8,7 @@ use crate::flash::{
     DeviceData, Flash, FlashBackup, FlashMap, FlashPlan, FlashWay, Misfit, Phase, Region,
     RestoreGoal, RestorePlan, SlotExtent, check_backup_fits, read_whole, restore,
 };
-use crate::hwdb::TestedState;
+use crate::hwdb::{ImageFormat, TestedState};
 use crate::image::{FlashSurvey, SlotPlace};
 use crate::settings::Sameness;
 
@@ -24,7 +24,8 @@ use super::super::report::{BurnOutcome, BurnReport};
 use super::Copy;
 use super::carry_out::{records, save};
 use super::failure::{
-    backup_failure, burn_failure, flash_failure, misfit_failure, record_failure, restore_failure,
+    backup_failure, flash_failure, misfit_failure, record_failure, restore_broke_off,
+    restore_failure,
 };
 use super::one_card::{asked, burned, close, on_each_card, only_planned, say, show};
 use super::opened::{About, Opened};
@@ -75,7 +76,14 @@ fn restore_card(
     refuse_untested(&opened.about, job)?;
     let (about, mut flash) = opened.parts(ctx, job.way)?;
     report.flash = Some(describe_flash(flash.as_ref()));
-    report.notes.extend(misfits(about, flash.as_ref(), job)?);
+    let let_pass = misfits(about, flash.as_ref(), job)?;
+    if !let_pass.is_empty() && about.device.image_format == ImageFormat::Fs2 {
+        // They are in the image itself.
+        report.notes.push(
+            "GUIDs and MACs come with the copy: two cards with the same ones must not meet in one network".to_owned(),
+        );
+    }
+    report.notes.extend(let_pass);
     let mut progress = Progress::new(ctx.output, &card.selector());
     let now = read_whole(flash.as_mut(), Phase::ReadFlash, &mut progress)
         .map_err(|error| backup_failure(&error, &situation))?;
@@ -246,10 +254,9 @@ fn plan(
 
 fn describe(plan: &RestorePlan, report: &mut BurnReport) {
     report.plan.clone_from(&plan.stages);
-    let names = |regions: &[Region]| -> Vec<String> {
-        regions.iter().map(|region| region.what.clone()).collect()
-    };
-    report.stays = names(&plan.kept);
+    let kept = plan.kept.iter().map(|region| region.what.clone());
+    report.stays = kept.collect();
+    report.stays.dedup();
     for region in &plan.restored_data {
         report
             .notes
@@ -280,8 +287,7 @@ fn carry_out(
     drop(progress);
     outcome.map_err(|failure| {
         report.holds = Some(failure.failure.holds.to_string());
-        let again = Some(job.path.as_path());
-        burn_failure(&failure.failure, &situation, again)
+        restore_broke_off(&failure.failure, &situation, &job.path)
     })?;
     records(ctx, about)
         .finish()

@@ -17,6 +17,6 @@ mod unfinished;
 pub(super) use burn_first::burn_then_enable;
 pub(super) use fleet::{Purpose, change_together};
 pub(super) use job::{Job, Planned, chosen_ports};
-pub(super) use one_card::{change_one_by_one, confirmed};
+pub(super) use one_card::{asks, change_one_by_one, confirmed};
 pub(super) use prepare::{know_board, lock};
 pub(super) use unfinished::unfinished_report;

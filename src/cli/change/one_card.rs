@@ -122,6 +122,12 @@ pub(super) fn decide_and_write(
     Ok(ExitCode::Done)
 }
 
+/// Whether somebody has to be asked before these are written.
+pub(in crate::cli) fn asks(cards: &[&Card], write: WriteArgs) -> bool {
+    let is_virtual = |card: &&Card| matches!(card.origin, Origin::Simulated(_));
+    !write.yes && !cards.iter().all(is_virtual)
+}
+
 /// Asks, where a card of the host is among those to be written.
 pub(in crate::cli) fn confirmed(
     ctx: &Context,
@@ -129,8 +135,7 @@ pub(in crate::cli) fn confirmed(
     question: &str,
     write: WriteArgs,
 ) -> Result<bool, Failure> {
-    let virtual_ones = |card: &&Card| matches!(card.origin, Origin::Simulated(_));
-    if write.yes || cards.iter().all(virtual_ones) {
+    if !asks(cards, write) {
         return Ok(true);
     }
     let answer =

@@ -113,7 +113,7 @@ pub(in crate::cli) fn know_board(
 /// Puts the plan into the report.
 fn describe(card: &Card, reading: &CardReading, planned: &Planned, report: &mut ChangeReport) {
     report.rom = RomReport::of(&planned.rom);
-    report.notes.clone_from(&planned.notes);
+    report.notes.extend(planned.notes.iter().cloned());
     let waiting = planned.pending.iter().map(|one| one.restart);
     report.restart = waiting.chain(planned.plan.restart()).max();
     report.pending = planned.pending.iter().map(PendingReport::new).collect();

@@ -10,6 +10,6 @@ mod progress;
 mod trouble;
 mod verify;
 
-pub use carry_out::{BootAddressOutcome, Burned, burn};
+pub use carry_out::{BootAddressOutcome, Burned, burn, burn_at_once};
 pub use failure::{BurnError, BurnFailure, CardHolds};
 pub use progress::{Phase, Progress, Quiet};

@@ -6,6 +6,7 @@ use crate::flash::{FlashPlan, Region};
 
 use super::{
     BootAddressOutcome, BurnError, BurnFailure, Burned, CardHolds, Phase, Progress, Quiet, burn,
+    burn_at_once,
 };
 
 const ERASE: [(u32, u32); 2] = [(0x1000, 45_000), (0x4000, 120_000)];
@@ -176,6 +177,62 @@ fn a_read_disturbed_while_planning_does_no_harm_either() {
     let failure = burn(&mut flash, &plan, &mut Quiet).unwrap_err();
     assert!(matches!(failure.error, BurnError::Changed { .. }));
     assert_eq!(failure.holds, CardHolds::Untouched);
+}
+
+#[test]
+fn at_once_a_disturbed_read_does_no_harm_wherever_it_is() {
+    let rig = linear(0x400, &ERASE);
+    let (old, new) = (image(1, 0x4000), image(2, 0x3124));
+    let mut number = 0;
+    loop {
+        let mut flash = rig.flash(3, [Some(&old), Some(&new[..0x2fff])]);
+        let before = flash.bytes.clone();
+        flash.trouble.flipped_read = Some(number);
+        let plan = rig.goal(1, &new, true).plan(&mut flash).unwrap();
+        let outcome = burn_at_once(&mut flash, &plan, &mut Quiet);
+        let reads = flash.reads;
+        match outcome {
+            Ok(_) => assert!(flash.bytes[0x1_0000..].starts_with(&new), "read {number}"),
+            Err(failure) => {
+                assert!(
+                    matches!(failure.error, BurnError::Changed { .. }),
+                    "{failure}"
+                );
+                assert!(flash.bytes == before, "read {number}");
+            }
+        }
+        // Bytes beside the image are kept.
+        let beside = 0x1_0000 + new.len()..0x1_4000;
+        assert!(
+            flash.bytes[beside.clone()] == before[beside],
+            "read {number}"
+        );
+        number += 1;
+        if number > reads {
+            break;
+        }
+    }
+}
+
+#[test]
+fn at_once_less_is_read() {
+    let rig = linear(0x400, &ERASE);
+    let old = image(1, 0x4000);
+    let mut new = old.clone();
+    new[0x2345] ^= 0xff;
+    let reads = |at_once: bool| {
+        let mut flash = rig.flash(3, [Some(&old), Some(&old)]);
+        let plan = rig.goal(1, &new, true).plan(&mut flash).unwrap();
+        let before = flash.reads;
+        let burned = match at_once {
+            true => burn_at_once(&mut flash, &plan, &mut Quiet),
+            false => burn(&mut flash, &plan, &mut Quiet),
+        };
+        burned.unwrap();
+        assert!(flash.bytes[0x1_0000..].starts_with(&new));
+        flash.reads - before
+    };
+    assert!(reads(true) * 2 < reads(false));
 }
 
 #[test]

@@ -152,6 +152,12 @@ impl FlashPlan {
         }
     }
 
+    /// Whether a step changes a byte of a range.
+    pub(in crate::flash) fn touches(&self, range: &Range<u32>) -> bool {
+        let mut touched = self.steps.iter().filter_map(Step::touches);
+        touched.any(|touched| touched.start < range.end && range.start < touched.end)
+    }
+
     /// Where the magics are, as ranges.
     pub(in crate::flash) fn magic_ranges(&self) -> Vec<Range<u32>> {
         (self.magics.iter())

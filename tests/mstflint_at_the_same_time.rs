@@ -192,6 +192,9 @@ fn two_burns() {
     for profile in ["connectx-3", "connectx-4"] {
         for apart in ["", "FLEXCTL_RUN_DIR=$OTHER FLEXCTL_STATE_DIR=$OTHER "] {
             for delay in DELAYS {
+                if apart.is_empty() && delay != "0" {
+                    continue;
+                }
                 let table = Table::new(profile);
                 let second = format!("{apart}{}", table.burn("b.rom"));
                 let ends = table.both(&table.burn("a.rom"), delay, &second);

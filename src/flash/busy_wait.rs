@@ -11,6 +11,7 @@ pub(super) struct BusyWait {
     typical: Duration,
     limit: Duration,
     looks: u32,
+    late_looks: u32,
 }
 
 impl BusyWait {
@@ -18,6 +19,9 @@ impl BusyWait {
     const MARGIN: u32 = 2;
     const LEAST_LIMIT: Duration = Duration::from_millis(100);
     const QUICK_LOOKS: u32 = 4;
+    /// Looks after the time is up: on a busy host all of it may have gone by
+    /// between two looks.
+    const LATE_LOOKS: u32 = 3;
     const SHORTEST_PAUSE: Duration = Duration::from_micros(50);
 
     pub(super) fn new(typical_us: u32, longest_us: u32) -> Self {
@@ -26,6 +30,7 @@ impl BusyWait {
             typical: Duration::from_micros(typical_us.into()),
             limit: limit(longest_us),
             looks: 0,
+            late_looks: 0,
         }
     }
 
@@ -36,7 +41,10 @@ impl BusyWait {
     pub(super) fn pause(&mut self) -> Result<(), Duration> {
         let waited = self.since.elapsed();
         if waited >= self.limit {
-            return Err(waited);
+            if self.late_looks == Self::LATE_LOOKS {
+                return Err(waited);
+            }
+            self.late_looks += 1;
         }
         // Some looks at once, then less and less often.
         let pause = match self.looks.checked_sub(Self::QUICK_LOOKS) {
@@ -72,6 +80,9 @@ mod tests {
             }
         };
         assert!(waited >= BusyWait::LEAST_LIMIT && waited < Duration::from_secs(10));
+        let mut stalled = BusyWait::new(100, 1000);
+        thread::sleep(BusyWait::LEAST_LIMIT);
+        assert!(stalled.pause().is_ok(), "nobody has looked since");
         assert_eq!(limit(3_000_000), Duration::from_secs(6));
     }
 }

@@ -37,6 +37,9 @@ const REACH: u32 = 1 << 24;
 const LOCKED_BYTES: usize = 0x1000;
 /// ... and under one hold of the way into the card.
 const BATCH_BYTES: usize = 0x200;
+/// What the slowest chip of `hwdb/flash-chips.toml` takes for an erasure, for one
+/// that is not known yet.
+const LEFT_WORK_US: u32 = 6_000_000;
 /// mstflint asks a chip twice that does not answer.
 const JEDEC_TRIES: usize = 2;
 
@@ -289,6 +292,7 @@ impl<'a> SpiGateway<'a> {
             if found != [0; 3] && found != [0xff; 3] {
                 return Ok(found);
             }
+            self.wait_for_left_work(action)?;
         }
         // Perhaps it is the card that does not answer.
         self.wait_until_idle(action)?;
@@ -297,6 +301,19 @@ impl<'a> SpiGateway<'a> {
             address: self.link.address(),
             found: format!("JEDEC id {maker:02x} {kind:02x} {density:02x}"),
         })
+    }
+
+    /// Waits for a chip that a killed program left at work: until it is done, it
+    /// answers nothing but its status.
+    fn wait_for_left_work(&mut self, action: &str) -> Result<(), FlashError> {
+        let mut wait = BusyWait::new(LEFT_WORK_US, LEFT_WORK_US);
+        loop {
+            let status = self.status(action, STATUS)?;
+            // All ones: there is no chip.
+            if status & IN_PROGRESS == 0 || status == 0xff || wait.pause().is_err() {
+                return Ok(());
+            }
+        }
     }
 
     fn status(&mut self, action: &str, opcode: u8) -> Result<u8, FlashError> {

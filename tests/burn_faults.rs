@@ -284,10 +284,10 @@ impl Case {
             let end = self.strike(fault);
             let refused = match (fault, &end) {
                 ("flash-protected", Ok(Err(failure))) => failure.holds == CardHolds::Untouched,
-                ("hold-semaphore=flash", Err(FlashError::Locked { .. })) => true,
                 // The gateway needs no firmware.
                 ("stuck-busy", Ok(Ok(_))) => !registers,
-                ("stuck-busy", Err(_)) => true,
+                ("hold-semaphore=flash", Err(FlashError::Locked { .. }))
+                | ("stuck-busy", Err(_)) => true,
                 _ => false,
             };
             assert!(refused, "{} {fault}: {end:?}", self.name);

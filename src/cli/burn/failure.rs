@@ -8,6 +8,8 @@ use crate::flash::{
     RestoreError,
 };
 
+use crate::access::AccessError;
+
 use super::super::ExitCode;
 use super::super::error::Failure;
 use super::super::failure_hints::{Situation, access_code, command_failure};
@@ -19,6 +21,13 @@ pub(super) fn flash_failure(error: &FlashError, situation: &Situation<'_>) -> Fa
     match error {
         FlashError::Command { source, action, .. } => {
             let mut failure = command_failure(source, situation);
+            // Another tool is at work: nothing was begun.
+            if matches!(
+                source.access(),
+                Some(AccessError::SemaphoreHeld { .. } | AccessError::LockHeld { .. })
+            ) {
+                failure.code = ExitCode::Refused;
+            }
             failure.messages.insert(0, format!("{card}: {action} failed"));
             failure
         }

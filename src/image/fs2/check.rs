@@ -44,6 +44,11 @@ impl Fs2File<'_> {
     }
 }
 
+/// What mstflint 4.21 leaves in the header of an image with blank GUIDs that it burns
+/// with a card's own (fs2_ops.cpp, `Fs2Operations::FwBurnAdvanced`). That a card boots
+/// it all the same is an inference: mstflint counts it as bootable.
+const NOT_FILLED_IN: u16 = 0xffff;
+
 impl Fs2Image<'_> {
     pub(super) fn check(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
@@ -132,7 +137,11 @@ impl Fs2Image<'_> {
             format!("{}/header/crc", self.path()),
             self.physical(CRC_OFFSET),
         );
-        let finding = if self.has_full_crc() {
+        let finding = if self.has_full_crc() && self.header.crc == NOT_FILLED_IN {
+            let message = "the CRC of the whole image is not filled in, as after mstflint put \
+                           GUIDs into an image that had none";
+            Finding::warning(FindingKind::BadChecksum, path, offset, message)
+        } else if self.has_full_crc() {
             let message = match self.header.crc_absent {
                 0 => "wrong CRC of the whole image",
                 _ => {

@@ -13,7 +13,7 @@ use flexctl::access::{Gateway, LegacyGateway, Patience, Vsec};
 use flexctl::command::Firmware;
 use flexctl::flash::{
     self, BurnFailure, BurnGoal, Burned, Flash, FlashError, FlashPlan, FlashWay, FlashWish, Quiet,
-    Region, burn,
+    Region, burn, burn_at_once,
 };
 use flexctl::hwdb::{Device, Hwdb};
 use flexctl::image::{EditPolicy, FlashSurvey, ReadyImage, RomEdit, rom_change};
@@ -119,6 +119,16 @@ impl Bench {
 
     pub fn burn(&self, plan: &FlashPlan) -> Result<Burned, BurnFailure> {
         self.with_flash(|flash| burn(flash, plan, &mut Quiet))
+    }
+
+    /// Plans and burns without letting the flash go in between, as where nobody is
+    /// asked.
+    #[allow(dead_code, reason = "not every test burns like this")]
+    pub fn burn_at_once(&self, goal: &BurnGoal) -> Result<Burned, BurnFailure> {
+        self.with_flash(|flash| {
+            let plan = goal.plan(flash).unwrap();
+            burn_at_once(flash, &plan, &mut Quiet)
+        })
     }
 
     /// A burn in which the card may fail before its flash is open.

@@ -1,6 +1,7 @@
 //! A file with bytes as the input of a command; `-` is stdin.
 
 use std::io::Read;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use crate::image::{FileBytes, FileError, LARGEST_FILE_BYTES, Reading};
@@ -31,6 +32,13 @@ pub(super) fn name_of(path: &Path) -> String {
 /// Loads a file, or stdin for `-`. `kind` is what it should be: an expansion ROM
 /// file, a firmware image.
 pub(super) fn load(path: &Path, loading: Loading, kind: &str) -> Result<FileBytes, Failure> {
+    if is_endless(path) {
+        return Err(Failure::message(
+            ExitCode::InvalidInput,
+            format!("{}: a pipe or a device, no file", name_of(path)),
+        )
+        .hint(format!("name {kind}, or - to read it from stdin")));
+    }
     let bytes = match loading {
         _ if path.as_os_str() == "-" => read_stdin(),
         Loading::Glanced => FileBytes::map(path, Reading::HereAndThere),
@@ -46,6 +54,14 @@ pub(super) fn load(path: &Path, loading: Loading, kind: &str) -> Result<FileByte
             *first = format!("{}: {first}", name_of(path));
         }
         failure.hint(format!("name {kind}, or - for stdin"))
+    })
+}
+
+/// Opening a pipe waits for somebody who writes into it, and a device may never end.
+fn is_endless(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|metadata| {
+        let kind = metadata.file_type();
+        kind.is_fifo() || kind.is_char_device()
     })
 }
 

@@ -251,7 +251,7 @@ fn what_is_not_for_the_card_is_refused_before_the_first_erase() {
       flash  Micron N25Q128, 16.00 MiB, by firmware registers (MFBA, MFBE)
     --- stderr
     error: the file is not for this card (expected FS3 firmware, found FS2 firmware, for a ConnectX-3)
-    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    hint: nothing was written; no option lets this pass: mend what the message names, or take another file
     ");
     let cut = file(&place, "cut.bin", &fs3[..0x4000]);
     assert_snapshot!(said(&format!("burn -d sim:connectx-4 {cut}")), @"
@@ -262,7 +262,7 @@ fn what_is_not_for_the_card_is_refused_before_the_first_erase() {
       flash  Micron N25Q128, 16.00 MiB, by firmware registers (MFBA, MFBE)
     --- stderr
     error: the image in the file is damaged: slot0/ROM_CODE at 0x00003000: the section is not within the file (expected an end up to 0x4000, found 0x4014)
-    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    hint: nothing was written; no option lets this pass: mend what the message names, or take another file
     ");
     let mut flipped = fs3.clone();
     flipped[0x3100] ^= 1;
@@ -275,7 +275,7 @@ fn what_is_not_for_the_card_is_refused_before_the_first_erase() {
       flash  Micron N25Q128, 16.00 MiB, by firmware registers (MFBA, MFBE)
     --- stderr
     error: the image in the file is damaged: slot0/ROM_CODE/crc at 0x00003000: wrong CRC (expected 0x5bf3, found 0x865b)
-    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    hint: nothing was written; no option lets this pass: mend what the message names, or take another file
     ");
     let mut fs4 = fs3;
     fs4[..16].copy_from_slice(&flexctl::image::FS4_MAGIC);
@@ -289,7 +289,7 @@ fn what_is_not_for_the_card_is_refused_before_the_first_erase() {
       flash  Micron N25Q128, 16.00 MiB, by firmware registers (MFBA, MFBE)
     --- stderr
     error: the file is not for this card (expected FS3 firmware, found FS4 or FS5 firmware, for a ConnectX-5 or later)
-    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    hint: nothing was written; no option lets this pass: mend what the message names, or take another file
     ");
     let text = file(&place, "words.txt", b"no firmware at all");
     assert_snapshot!(said(&format!("burn -d sim:connectx-4 {text}")), @"
@@ -300,7 +300,7 @@ fn what_is_not_for_the_card_is_refused_before_the_first_erase() {
       flash  Micron N25Q128, 16.00 MiB, by firmware registers (MFBA, MFBE)
     --- stderr
     error: the file is no firmware image
-    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    hint: nothing was written; no option lets this pass: mend what the message names, or take another file
     ");
     let unversioned =
         "format = 'option-rom'\nvendor_id = 0x15b3\ndevice_id = 0x1003\nimage = [{}]\n";
@@ -367,7 +367,7 @@ fn cards_that_must_not_be_written_are_left_alone() {
       --allow-lost-image: the card could boot no more by UEFI x86, which its ROM has now (expected BIOS, UEFI x86, found BIOS)
     --- stderr
     error: the flash chip is write protected: 64 blocks of 64 KiB at its top (MFMC) (expected no protection, found 64 blocks of 64 KiB at its top (MFMC))
-    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    hint: nothing was written; no option lets this pass: mend what the message names, or take another file
     exit 5
     --- stdout
     ConnectX-4 at sim:connectx-4-secure
@@ -383,11 +383,8 @@ fn cards_that_must_not_be_written_are_left_alone() {
     --- stderr
     error: the card takes only firmware that its maker signed, and only through the running firmware: the image that runs is marked as secure firmware
     error: the image is signed by its vendor (slot0/IMAGE_SIGNATURE_256 at 0x0000f000), and a changed image is not
-    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    hint: nothing was written; no option lets this pass: mend what the message names, or take another file
     exit 5
-    --- stdout
-    ConnectX-4 at sim:connectx-4-unknown-chip
-      burn  expansion ROM <place>/new.rom
     --- stderr
     error: 0000:1c:00.0: unknown flash chip, JEDEC id 5e 77 18
     hint: nothing was written: flexctl knows the chips of hwdb/flash-chips.toml only, and how to write another is a guess; report this id
@@ -399,7 +396,7 @@ fn cards_that_must_not_be_written_are_left_alone() {
     --- stderr
     error: the image at 0x0, which a boot takes, is damaged: slot0/BOOT2/crc at 0x00000144: wrong CRC (expected 0x7402, found 0xf88f)
     error: no ROM can be changed in the card's image: the image is damaged: slot0/BOOT2/crc at 0x00000144: wrong CRC (expected 0x7402, found 0xf88f)
-    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    hint: nothing was written; no option lets this pass: mend what the message names, or take another file
     ");
 }
 
@@ -538,9 +535,6 @@ fn a_lock_that_somebody_holds_is_waited_for_and_named() {
     place.run("sim fault node hold-semaphore=flash");
     assert_snapshot!(run(&place, &format!("burn -d sim:node {rom} --wait 0.1")), @"
     exit 5
-    --- stdout
-    ConnectX-3 at sim:node
-      burn  expansion ROM <place>/new.rom
     --- stderr
     error: 0000:05:00.0: the flash programming semaphore (CR 0xf03a0) is held (it reads as 0x1), waited 100ms
     hint: another tool is at work on the flash: wait for it; when it is dead, free the lock with: flexctl doctor -d sim:node --clear-semaphores

@@ -670,7 +670,7 @@ fn a_rom_without_proof_is_not_burned_and_no_setting_changes() {
       not covered: a new ROM that hangs the host while it starts: the card boots, the host does not
     --- stderr
     error: IPv6 was promised, and nothing shows that the ROM has IPv6: the image is neither iPXE nor FlexBoot, and nothing is known of others (expected yes, found cannot tell)
-    hint: nothing was written; no option lets this pass: take another file, or mend what the message names
+    hint: nothing was written; no option lets this pass: mend what the message names, or take another file
     ");
     assert_eq!(place.counter("connectx-3-rom-behind", "tlv_writes"), 0);
     let card = Shelf::open(place.path("sim"))

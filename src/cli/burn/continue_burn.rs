@@ -1,7 +1,7 @@
 //! Finish a burn that was interrupted.
 
 use crate::device::Card;
-use crate::flash::{BurnGoal, FlashPlan, FlashWay, Unfinished, goal_to_continue};
+use crate::flash::{BurnGoal, FlashPlan, FlashWish, Unfinished, goal_to_continue};
 
 use super::super::ExitCode;
 use super::super::args::WriteArgs;
@@ -20,7 +20,7 @@ use super::prepare::{Soundness, describe_flash, survey};
 /// Finishes what was interrupted, one card after the other.
 pub(in crate::cli) fn continue_one_by_one(
     ctx: &Context,
-    way: FlashWay,
+    way: FlashWish,
     write: WriteArgs,
 ) -> Result<ExitCode, Failure> {
     on_each_card(ctx, "flexctl.burn/1", |card, report| {
@@ -31,7 +31,7 @@ pub(in crate::cli) fn continue_one_by_one(
 fn continue_card(
     ctx: &Context,
     card: &Card,
-    way: FlashWay,
+    way: FlashWish,
     write: WriteArgs,
     report: &mut BurnReport,
 ) -> Result<ExitCode, Failure> {

@@ -1,7 +1,9 @@
 //! Where the copy of the whole flash goes.
 
-use std::fs;
-use std::path::PathBuf;
+use std::fs::{DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
 
 use crate::device::{Card, StateFolders};
 
@@ -33,16 +35,33 @@ impl Copy {
             Self::To(path) => Ok(Some(path.clone())),
             Self::Kept => {
                 let folder = folder(&ctx.folders);
-                fs::create_dir_all(&folder).map_err(|error| {
-                    Failure::new(ExitCode::Failed, &error).hint(format!(
-                        "{} cannot be made: name a file for the copy with --backup",
-                        folder.display()
-                    ))
+                make_folder(&folder).map_err(|error| {
+                    let mut failure = Failure::message(
+                        ExitCode::Failed,
+                        format!("the folder `{}` cannot be made", folder.display()),
+                    );
+                    failure.messages.push(error.to_string());
+                    failure.hint("FLEXCTL_STATE_DIR names another folder for copies and records")
                 })?;
                 Ok(Some(new_name(&folder, card)))
             }
         }
     }
+}
+
+/// Makes the folder for its owner only, and makes it last: a copy in a folder that is
+/// gone after a power failure is none.
+fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(folder)?;
+    folder
+        .parent()
+        .map_or(Ok(()), |parent| File::open(parent)?.sync_all())
 }
 
 /// Where copies of flashes are kept.
@@ -51,7 +70,7 @@ pub(super) fn folder(folders: &StateFolders) -> PathBuf {
 }
 
 /// A name that nothing has yet: the card, the second, and a number if need be.
-fn new_name(folder: &std::path::Path, card: &Card) -> PathBuf {
+fn new_name(folder: &Path, card: &Card) -> PathBuf {
     let card = card.selector().replace(':', "-");
     let now = std::time::SystemTime::now()
         .duration_since(std::time::UNIX_EPOCH)

@@ -77,7 +77,7 @@ pub(super) fn objections_failure(objections: &[Objection]) -> Failure {
             closed.join(" ")
         ))
     } else {
-        failure.hint("nothing was written; no option lets this pass: take another file, or mend what the message names")
+        failure.hint("nothing was written; no option lets this pass: mend what the message names, or take another file")
     }
 }
 

@@ -1,6 +1,6 @@
 //! What is to be burned.
 
-use crate::flash::FlashWay;
+use crate::flash::FlashWish;
 use crate::flash::checks::{Doors, NewContents};
 use crate::image::{FileBytes, ImageKind, RomSource};
 
@@ -30,7 +30,7 @@ pub(in crate::cli) struct BurnJob {
     /// What.
     pub(in crate::cli) what: What,
     /// How the flash is reached.
-    pub(in crate::cli) way: FlashWay,
+    pub(in crate::cli) way: FlashWish,
     /// The safety checks that are opened.
     pub(in crate::cli) doors: Doors,
     /// The copy of the whole flash.

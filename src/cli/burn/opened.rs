@@ -2,7 +2,7 @@
 
 use crate::command::register::Mgir;
 use crate::device::{Card, CardKind, CardLock, FlashCard, OpenCard};
-use crate::flash::{Flash, FlashWay, FlashWish};
+use crate::flash::{Flash, FlashWish};
 use crate::hwdb::Device;
 use crate::settings::{CardIdentity, Detail, Wanted};
 
@@ -65,12 +65,8 @@ impl<'c> Opened<'c> {
     pub(super) fn parts(
         &mut self,
         ctx: &Context,
-        way: FlashWay,
+        wish: FlashWish,
     ) -> Result<(&About<'c>, Box<dyn Flash + '_>), Failure> {
-        let wish = FlashWish {
-            way,
-            ..FlashWish::default()
-        };
         let situation = Situation::of(&ctx.host, self.about.card);
         let flash = self
             .flash_card

@@ -107,7 +107,7 @@ pub(super) fn prepare(
     let protection = flash
         .protection()
         .map_err(|error| flash_failure(&error, &situation))?;
-    let facts = card_facts(about, flash, protection, job);
+    let facts = card_facts(about, flash, protection, job.promises_ipv6);
     let judgement = judge(&facts, &survey, &job.what.contents(), &job.doors, &ctx.hwdb);
     describe(&judgement, report);
     ctx.output.detail(format_args!(
@@ -135,11 +135,11 @@ pub(super) fn prepare(
     })
 }
 
-fn card_facts<'d>(
+pub(super) fn card_facts<'d>(
     about: &'d About<'_>,
     flash: &dyn Flash,
     protection: Option<String>,
-    job: &BurnJob,
+    promises_ipv6: bool,
 ) -> CardFacts<'d> {
     let mgir = about.mgir.as_ref();
     CardFacts {
@@ -153,7 +153,7 @@ fn card_facts<'d>(
         protection,
         driver: about.driver(),
         live: matches!(about.card.origin, crate::device::Origin::Host),
-        promises_ipv6: job.promises_ipv6,
+        promises_ipv6,
     }
 }
 

@@ -3,12 +3,13 @@
 use std::ops::Range;
 use std::path::PathBuf;
 
-use crate::device::{Card, Origin};
+use crate::device::Card;
+use crate::flash::checks::{Door, judge_card};
 use crate::flash::{
-    DeviceData, Flash, FlashBackup, FlashMap, FlashPlan, FlashWay, Misfit, Phase, Region,
+    DeviceData, Flash, FlashBackup, FlashMap, FlashPlan, FlashWish, Misfit, Phase, Region,
     RestoreGoal, RestorePlan, SlotExtent, check_backup_fits, read_whole, restore,
 };
-use crate::hwdb::{ImageFormat, TestedState};
+use crate::hwdb::ImageFormat;
 use crate::image::{FlashSurvey, SlotPlace};
 use crate::settings::Sameness;
 
@@ -24,12 +25,12 @@ use super::super::report::{BurnOutcome, BurnReport};
 use super::Copy;
 use super::carry_out::{records, save};
 use super::failure::{
-    backup_failure, flash_failure, misfit_failure, record_failure, restore_broke_off,
-    restore_failure,
+    backup_failure, flash_failure, misfit_failure, objections_failure, record_failure,
+    restore_broke_off, restore_failure,
 };
 use super::one_card::{asked, burned, close, on_each_card, only_planned, say, show};
 use super::opened::{About, Opened};
-use super::prepare::{Soundness, describe_flash};
+use super::prepare::{Soundness, card_facts, describe_flash};
 
 /// What is put back, and how.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub(in crate::cli) struct RestoreFlashJob {
     /// What is in it.
     pub(in crate::cli) backup: FlashBackup,
     /// How the flash is reached.
-    pub(in crate::cli) way: FlashWay,
+    pub(in crate::cli) way: FlashWish,
     /// The copy of the whole flash that is made first.
     pub(in crate::cli) copy: Copy,
     /// Whether GUIDs, settings and the like are put back too.
@@ -73,7 +74,6 @@ fn restore_card(
     report.what = format!("the copy of a flash in {}", job.path.display());
     let situation = Situation::of(&ctx.host, card);
     let mut opened = Opened::open(ctx, card, lock(ctx, card, write)?)?;
-    refuse_untested(&opened.about, job)?;
     let (about, mut flash) = opened.parts(ctx, job.way)?;
     report.flash = Some(describe_flash(flash.as_ref()));
     let let_pass = misfits(about, flash.as_ref(), job)?;
@@ -88,6 +88,7 @@ fn restore_card(
     let now = read_whole(flash.as_mut(), Phase::ReadFlash, &mut progress)
         .map_err(|error| backup_failure(&error, &situation))?;
     drop(progress);
+    refuse_card(about, flash.as_mut(), &now, job, &situation)?;
     let plan = plan(about, flash.as_mut(), &now, job, &situation)?;
     close(ctx, card, flash)?;
     describe(&plan, report);
@@ -118,20 +119,26 @@ fn restore_card(
     Ok(ExitCode::Done)
 }
 
-/// A live card of a model that nobody has burned needs a word of its own.
-fn refuse_untested(about: &About<'_>, job: &RestoreFlashJob) -> Result<(), Failure> {
-    let live = matches!(about.card.origin, Origin::Host);
-    if !live || job.untested || about.device.tested.burn == TestedState::Ok {
-        return Ok(());
+/// Whether the card may be written at all.
+fn refuse_card(
+    about: &About<'_>,
+    flash: &mut dyn Flash,
+    now: &[u8],
+    job: &RestoreFlashJob,
+    situation: &Situation<'_>,
+) -> Result<(), Failure> {
+    let protection = flash
+        .protection()
+        .map_err(|error| flash_failure(&error, situation))?;
+    let facts = card_facts(about, flash, protection, false);
+    let survey = FlashSurvey::of_bytes(about.device.image_format, now, None);
+    let mut objections = judge_card(&facts, &survey);
+    objections.retain(|objection| !(job.untested && objection.door == Some(Door::AcceptUntested)));
+    if objections.is_empty() {
+        Ok(())
+    } else {
+        Err(objections_failure(&objections))
     }
-    Err(Failure::message(
-        ExitCode::Refused,
-        format!(
-            "nobody has reported that burning a {} works: what flexctl does agrees with mstflint 4.21 on virtual cards only",
-            about.device.title
-        ),
-    )
-    .hint("--accept-untested goes on all the same"))
 }
 
 /// Whether the copy is of this card: what was let pass, in words.
@@ -283,15 +290,16 @@ fn carry_out(
     let volatile: Vec<Region> = plan.kept.clone();
     let backup = save(ctx, about, flash, &job.copy, None, &volatile, &mut progress)?;
     report.backup = backup.as_ref().map(|path| path.display().to_string());
+    // Whoever takes a burn back does not want it finished.
+    records(ctx, about)
+        .finish()
+        .map_err(|error| record_failure(&error, &situation))?;
     let outcome = restore(flash, plan, &mut progress);
     drop(progress);
     outcome.map_err(|failure| {
         report.holds = Some(failure.failure.holds.to_string());
         restore_broke_off(&failure.failure, &situation, &job.path)
     })?;
-    records(ctx, about)
-        .finish()
-        .map_err(|error| record_failure(&error, &situation))?;
     report.outcome = BurnOutcome::Burned;
     Ok(())
 }

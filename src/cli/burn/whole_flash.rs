@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::device::{Card, CardLock};
-use crate::flash::{BackedUp, FlashWay};
+use crate::flash::{BackedUp, FlashWish};
 use crate::image::FlashSurvey;
 
 use super::super::context::Context;
@@ -20,7 +20,7 @@ use super::prepare::{active_version, protected, survey};
 pub(in crate::cli) fn save_flash(
     ctx: &Context,
     card: &Card,
-    way: FlashWay,
+    way: FlashWish,
     path: &Path,
 ) -> Result<BackedUp, Failure> {
     let situation = Situation::of(&ctx.host, card);
@@ -47,7 +47,7 @@ pub(in crate::cli) fn save_flash(
 pub(in crate::cli) fn survey_of_card(
     ctx: &Context,
     card: &Card,
-    way: FlashWay,
+    way: FlashWish,
 ) -> Result<FlashSurvey, Failure> {
     let situation = Situation::of(&ctx.host, card);
     let mut opened = Opened::open(ctx, card, None)?;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use crate::flash::FlashWay;
+use crate::flash::{FlashWay, FlashWish};
 use crate::image::RomSource;
 
 use super::super::ExitCode;
@@ -24,7 +24,8 @@ use super::super::input_file::{Loading, load, name_of};
 ///
 /// It checks everything, shows the plan, asks, saves a copy of the whole flash,
 /// erases and programs what differs, reads back, and only then switches over. GUIDs,
-/// MACs, VPD, manufacturing data and settings stay byte for byte.
+/// MACs, VPD, manufacturing data and settings stay byte for byte. With --json progress
+/// is one JSON object a line on stderr (flexctl.progress/1).
 #[derive(Debug, Args)]
 pub(in crate::cli) struct BurnArgs {
     /// Expansion ROM or firmware image, - for stdin
@@ -89,18 +90,25 @@ pub(in crate::cli) struct ViaArgs {
 pub(in crate::cli) enum Via {
     /// ConnectX-3: the gateway; ConnectX-4: registers
     Auto,
+    /// The same, and on ConnectX-4 the gateway where the firmware has no such registers
+    Any,
     /// The SPI gateway in CR space, past the firmware (mstflint's -ocr)
     Gateway,
     /// The firmware's registers MFPA, MFBA and MFBE
     Registers,
 }
 
-impl From<Via> for FlashWay {
+impl From<Via> for FlashWish {
     fn from(via: Via) -> Self {
-        match via {
-            Via::Auto => Self::Auto,
-            Via::Gateway => Self::Gateway,
-            Via::Registers => Self::Registers,
+        let way = match via {
+            Via::Auto | Via::Any => FlashWay::Auto,
+            Via::Gateway => FlashWay::Gateway,
+            Via::Registers => FlashWay::Registers,
+        };
+        Self {
+            way,
+            gateway_fallback: via == Via::Any,
+            ..Self::default()
         }
     }
 }

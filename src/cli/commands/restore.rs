@@ -119,7 +119,7 @@ pub(in crate::cli) fn restore(args: &RestoreArgs, ctx: &Context) -> Result<ExitC
     if is_flash_copy(&args.file) {
         return restore_copy(args, ctx);
     }
-    if args.flash.any() {
+    if args.flash.any() && args.file.exists() {
         return Err(Failure::message(
             ExitCode::Usage,
             format!("`{}` is no copy of a flash", args.file.display()),

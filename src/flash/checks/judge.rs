@@ -58,6 +58,20 @@ impl Judgement {
     }
 }
 
+/// Judges whether a card may be written at all, whatever it is that is put back. What
+/// its flash holds may be damaged: that is what copies are for.
+#[must_use]
+pub fn judge_card(card: &CardFacts<'_>, survey: &FlashSurvey) -> Vec<Objection> {
+    let mut objections = card_checks(card, survey);
+    objections.retain(|objection| {
+        !matches!(
+            objection.kind,
+            ObjectionKind::UnhealthyFlash | ObjectionKind::TooFewSlots
+        )
+    });
+    objections
+}
+
 /// Judges whether something may be burned onto a card.
 #[must_use]
 pub fn judge(

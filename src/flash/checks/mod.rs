@@ -49,6 +49,6 @@ mod tests;
 pub use card_facts::{CardFacts, ChipFacts};
 pub use differences::{Change, Differences};
 pub use door::{Door, Doors};
-pub use judge::{Judgement, NewContents, judge};
+pub use judge::{Judgement, NewContents, judge, judge_card};
 pub use objection::{ExitClass, Objection, ObjectionKind};
 pub use rom_types::RomType;

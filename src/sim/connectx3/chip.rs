@@ -30,6 +30,8 @@ const HCR_END: u32 = HCR + 28;
 const WINDOW: u32 = 0xe_0000;
 const DEVICE_ID: u32 = 0xf_0014;
 const SEMAPHORES: u32 = 0xf_0380;
+/// The semaphore of those who program the flash.
+const FLASH_PROGRAMMING: u32 = 0xf_03a0;
 const SEMAPHORES_END: u32 = 0xf_0400;
 const END: u32 = 0x10_0000;
 
@@ -136,6 +138,10 @@ impl ConnectX3 {
             HCR..HCR_END => self.hcr.write(firmware, register(address - HCR), value),
             SEMAPHORES..SEMAPHORES_END if value == 0 => {
                 firmware.live.cr_semaphores &= !(1 << ((address - SEMAPHORES) / 4));
+                // Whoever took the flash from its holder is gone with the semaphore.
+                if address == FLASH_PROGRAMMING {
+                    firmware.live.flash_taken = false;
+                }
                 firmware.touch();
             }
             BOOT_ADDRESS => firmware.set_boot_address(value >> 8),

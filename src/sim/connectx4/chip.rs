@@ -127,6 +127,9 @@ fn read_space(icmd: &mut Icmd, firmware: &mut Firmware, space: u16, address: u32
     }
 }
 
+/// In space 0xa: the semaphore of those who program the flash.
+const FLASH_PROGRAMMING: u32 = 0x10;
+
 fn write_space(
     icmd: &mut Icmd,
     firmware: &mut Firmware,
@@ -143,6 +146,10 @@ fn write_space(
                 .filter(|held| **held == 0 || value == 0);
             if let Some(held) = held {
                 *held = value;
+                // Whoever took the flash from its holder is gone with the semaphore.
+                if address == FLASH_PROGRAMMING && value == 0 {
+                    firmware.live.flash_taken = false;
+                }
                 firmware.touch();
             }
         }

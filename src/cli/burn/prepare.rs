@@ -1,7 +1,7 @@
 //! Look at the flash, judge, plan: everything before the first write.
 
 use crate::flash::checks::{CardFacts, ChipFacts, Differences, Judgement, judge};
-use crate::flash::{Bootable, BurnGoal, Flash, FlashPlan, Region};
+use crate::flash::{Bootable, BurnGoal, Flash, FlashError, FlashPlan, Region};
 use crate::hwdb::ImageFormat;
 use crate::image::payload::{Answer, prove};
 use crate::image::{FirmwareVersion, FlashSurvey, Prepared, SlotPlace, SlotState};
@@ -13,6 +13,9 @@ use super::super::report::{BurnReport, FlashReport, FromTo, ObjectionReport};
 use super::failure::{flash_failure, objections_failure, plan_failure};
 use super::opened::{About, Opened};
 use super::{BurnJob, What};
+
+/// What is known of a flash is looked up in pieces of this size.
+const READ_AT_ONCE: usize = 0x400;
 
 /// A burn that is ready to be carried out.
 pub(in crate::cli) struct Ready {
@@ -64,6 +67,26 @@ pub(super) fn protected(survey: &FlashSurvey) -> Vec<Region> {
             what: region.name.clone(),
         })
         .collect()
+}
+
+/// Bytes of the flash: as the survey read them a moment ago under the same locks, and
+/// those that it did not need from the flash. A read costs the card's patience.
+fn read_known(
+    survey: &FlashSurvey,
+    flash: &mut dyn Flash,
+    at: u32,
+    data: &mut [u8],
+) -> Result<(), FlashError> {
+    let mut at = at;
+    for part in data.chunks_mut(READ_AT_ONCE) {
+        let end = at.saturating_add(u32::try_from(part.len()).unwrap_or(u32::MAX));
+        match survey.known(at..end) {
+            Some(bytes) if bytes.len() == part.len() => part.copy_from_slice(bytes),
+            _ => flash.read(at, part)?,
+        }
+        at = end;
+    }
+    Ok(())
 }
 
 /// Version of the firmware that boots.
@@ -119,8 +142,9 @@ pub(super) fn prepare(
     };
     describe_rom(&prepared, job, report);
     let goal = goal(&prepared, &survey, flash, &situation)?;
+    let chip = flash.chip().clone();
     let plan = goal
-        .plan(flash)
+        .plan_from(&chip, &mut |at, data| read_known(&survey, flash, at, data))
         .map_err(|error| plan_failure(&error, &situation))?;
     // The image that boots stays where it is; the same in the other slot helps nobody.
     let is_there = match survey.active().map(|slot| &slot.state) {

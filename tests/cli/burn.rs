@@ -565,3 +565,14 @@ fn programs_get_a_document_and_lines_of_progress() {
         assert!(phases.iter().any(|one| one == phase), "{phase}: {phases:?}");
     }
 }
+
+#[test]
+fn a_pipe_by_name_is_refused_and_not_waited_for() {
+    let place = place();
+    let pipe = place.path("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let run = place.run(&format!("burn -d sim:connectx-3 {}", pipe.display()));
+    assert_eq!(run.code, 6, "{run}");
+    assert!(run.stderr.contains("from stdin"), "{run}");
+}

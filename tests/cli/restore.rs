@@ -202,3 +202,17 @@ fn the_copy_of_a_flash_fits_its_card_only() {
     let run = place.run(&format!("restore -d sim:connectx-3 {damaged}"));
     assert_eq!(run.code, 6, "{run}");
 }
+
+#[test]
+fn a_protected_flash_is_told_before_anybody_is_asked() {
+    let place = place();
+    let copy = place.path("copy.bin.gz").display().to_string();
+    place.answer(&format!(
+        "backup --flash -d sim:connectx-3-protected -o {copy}"
+    ));
+    let run = place.run(&format!(
+        "restore -d sim:connectx-3-protected {copy} --dry-run"
+    ));
+    assert_eq!(run.code, 5, "{run}");
+    assert!(run.stderr.contains("write protected"), "{run}");
+}

@@ -267,13 +267,15 @@ pub(super) fn release(
     gateway: &mut dyn Gateway,
 ) -> Result<(), AccessError> {
     let mut outcome = Ok(());
-    while let Some(semaphore) = held.pop() {
+    // It leaves the list when it is given back: whoever unwinds before tries again.
+    while let Some(semaphore) = held.last().copied() {
         // What somebody else took meanwhile is theirs.
         let lost = semaphore == Semaphore::FlashProgramming
             && matches!(semaphore.still_held(gateway), Ok(false));
         if !lost {
             outcome = outcome.and(semaphore.release(gateway));
         }
+        held.pop();
     }
     outcome
 }
